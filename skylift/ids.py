@@ -1,0 +1,26 @@
+"""Ids and tokens. Row ids are UUIDv7 (RFC 9562): they sort by time, so that indexes grow at one end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import time
+from uuid import UUID
+
+
+def new_id() -> UUID:
+    """A UUIDv7: 48 bits of Unix milliseconds, then 74 random bits."""
+    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)
+
+
+def new_token() -> str:
+    """A secret of 256 random bits, safe in URLs and headers."""
+    return secrets.token_urlsafe(32)
+
+
+def token_hash(token: str) -> str:
+    """What the store keeps of a token. The token is random and long, so a plain digest is enough."""
+    return hashlib.sha256(token.encode()).hexdigest()

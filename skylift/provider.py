@@ -1,0 +1,164 @@
+"""The port to the places a flow run is pushed to, and the few kinds of errors that they answer with.
+
+The docstrings are the contract. Every method returns soon, may be called again at any time, and treats "not there" as an
+answer. A provider holds no state of its own: whatever it must know later is in the handle or found by the attempt's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol, runtime_checkable
+from uuid import UUID
+
+from skylift.errors import SkyliftError
+
+
+class ProviderError(SkyliftError):
+    """The provider could not do it."""
+
+    def __init__(self, message: str | None = None, *, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class BusyError(ProviderError):
+    """Come back later: the request was refused for now, and nothing was started."""
+
+    def __init__(
+        self, message: str | None = None, *, retry_after: float | None = None, remedy: str | None = None
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_after = retry_after
+        """Seconds, where the provider said how long."""
+
+
+class Throttled(BusyError):  # noqa: N818 - the design's word
+    """The provider limits how often it may be called."""
+
+
+class OutOfCapacity(BusyError):  # noqa: N818
+    """The provider has no room for this just now."""
+
+
+class Rejected(ProviderError):  # noqa: N818
+    """This request will never work; `remedy` says what to change."""
+
+
+class Unreachable(ProviderError):  # noqa: N818
+    """The provider did not answer, or not to us: network or credentials. Whether it did start is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One attempt to start a flow run. Built from what was frozen before the first call, so a relaunch is the same."""
+
+    attempt_id: UUID
+    """The launch token: random, never used for anything else."""
+    flow_run_id: UUID
+    installation_id: UUID
+    claimed_at: datetime
+    configuration: Mapping[str, Any]
+    """The work pool's `job_configuration`, rendered; `command` (a list of strings) and `env` are always there."""
+
+
+Phase = Literal["starting", "running", "ended", "gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the provider says of one attempt now."""
+
+    phase: Phase
+    """`gone`: the provider knows nothing of it (any more), and it is certain that nothing of it runs."""
+    handle: str | None = None
+    exit_code: int | None = None
+    """Of an ended one: the exit code, 128 + N where signal N ended it, None where the provider cannot tell."""
+    reason: str | None = None
+    """The provider's own words, for people."""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An attempt as observe, stop, logs and cleanup name it. `handle` is None while no answer to launch was recorded."""
+
+    attempt_id: UUID
+    handle: str | None
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A token bucket: how many launches at once, and how many a second after that."""
+
+    rate: float
+    burst: int
+    key: str | None = None
+    """Pools with the same key share one bucket (an account and region, say); None: a bucket for each pool."""
+
+
+class Provider(Protocol):
+    """A place that runs flow runs. One object per process; it must be safe to use from many threads."""
+
+    type: str
+    """The work pool type, `process:push` for one."""
+    display_name: str
+    description: str
+    call_timeout: float
+    """The longest that one `launch` may still reach the provider after it began, in seconds."""
+
+    def base_job_template(self) -> dict[str, Any]:
+        """The default base job template of new pools: `variables` and `job_configuration`."""
+        ...
+
+    def quota(self, configuration: Mapping[str, Any]) -> Quota | None:
+        """What the provider allows for launches of a pool with this (unrendered) job configuration; None: no limit."""
+        ...
+
+    def launch(self, launch: Launch) -> str:
+        """Start it and return its handle. Called again for the same attempt it starts nothing new and returns the
+        same handle, also while an earlier call is still under way elsewhere.
+
+        Raises `Throttled` or `OutOfCapacity` only where it is certain that nothing was started, `Rejected` where this
+        request can never work, `Unreachable` where it is not known.
+        """
+        ...
+
+    def status(self, watched: Sequence[Watched]) -> Mapping[UUID, Observation]:
+        """What became of these, by attempt id. One that the provider does not know is `gone`; one that it could not
+        be asked about is left out. Raises `Unreachable` where none could be asked about."""
+        ...
+
+    def stop(self, watched: Watched, grace: float) -> None:
+        """Ask it to end: softly, and by force after `grace` seconds. Returns at once; `status` tells when it is over.
+        Whoever is stopped before it was started never starts: a launch under way or to come has no effect."""
+        ...
+
+    def logs(self, watched: Watched, last: int) -> list[str]:
+        """Its last lines of output as the provider kept them; empty where there are none."""
+        ...
+
+    def cleanup(self, watched: Watched) -> None:
+        """Remove what it left behind. Only ever called after `ended` or `gone`."""
+        ...
+
+
+@runtime_checkable
+class FindsStrays(Protocol):
+    """Providers that can list what carries an installation's mark."""
+
+    def list_attempts(self, installation_id: UUID, configuration: Mapping[str, Any]) -> Sequence[Watched]:
+        """Everything of this installation that has not been cleaned up, whether running or ended."""
+        ...
+
+
+@runtime_checkable
+class ForwardsOutput(Protocol):
+    """Providers that hold the output of a bare command, for runs that no runner reports for."""
+
+    def output_since(self, watched: Watched, offset: int) -> tuple[list[tuple[datetime, str]], int]:
+        """New complete lines since `offset` (with the instants they were seen), and the offset to ask from next."""
+        ...
