@@ -61,6 +61,8 @@ class Launch:
     claimed_at: datetime
     configuration: Mapping[str, Any]
     """The work pool's `job_configuration`, rendered; `command` (a list of strings) and `env` are always there."""
+    send_before: float = float("inf")
+    """`time.monotonic()` after which nothing may be sent any more, because the lease may be another's by then."""
 
 
 Phase = Literal["starting", "running", "ended", "gone"]
@@ -109,6 +111,12 @@ class Provider(Protocol):
     description: str
     call_timeout: float
     """The longest that one `launch` may still reach the provider after it began, in seconds."""
+    look_every: float
+    """How often observe asks about an attempt that nobody else reports for, in seconds."""
+    python: str
+    """The interpreter that the runner is started with there, unless the job configuration names one."""
+    stops_softly: bool
+    """Whether `stop` begins with a signal that the runner hears, so that it can end its run in good order."""
 
     def base_job_template(self) -> dict[str, Any]:
         """The default base job template of new pools: `variables` and `job_configuration`."""

@@ -1,0 +1,108 @@
+"""The clockwork: takes wakeups, calls the verb for each, and sends itself the timer's."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from skylift import observe, schedule
+from skylift.dispatch import dispatch
+from skylift.parts import Parts
+from skylift.store import due
+from skylift.wakeups import Dispatch, Observe, Schedule, Wakeup
+from skylift_functions.local.wakeups import LocalWakeups
+
+log = logging.getLogger(__name__)
+
+TIMER = 5.0
+"""Seconds. Cheap here, where a tick costs no function call; it brings up what other processes wrote."""
+STRAYS_EVERY = 12
+WORKERS = 6
+
+
+@dataclass(slots=True)
+class Clockwork:
+    """Runs the verbs of one process, each wakeup once at a time."""
+
+    parts: Parts
+    wakeups: LocalWakeups
+    _running: set[Wakeup] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS, "verb"))
+
+    def start(self) -> None:
+        """Begin, with a tick of the timer at once: what an earlier process left is picked up here."""
+        for target in (self._take, self._tick):
+            thread = threading.Thread(target=target, name=f"clockwork-{target.__name__}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Take nothing more on, and wait for what is under way."""
+        self._stopping.set()
+        self.wakeups.close()
+        for thread in self._threads:
+            thread.join()
+        self._workers.shutdown()
+
+    def _take(self) -> None:
+        while wakeup := self.wakeups.take():
+            with self._lock:
+                if wakeup in self._running:
+                    # Again when it is done: it may have read before what this one is about was written.
+                    self.wakeups.send(wakeup, datetime.now(UTC) + timedelta(milliseconds=20))
+                    continue
+                self._running.add(wakeup)
+            self._workers.submit(self._run, wakeup)
+
+    def _run(self, wakeup: Wakeup) -> None:
+        try:
+            self._call(wakeup)
+        except Exception:
+            log.exception("%s failed; the timer will bring it up again", wakeup)
+        finally:
+            with self._lock:
+                self._running.discard(wakeup)
+
+    def _call(self, wakeup: Wakeup) -> None:
+        match wakeup:
+            case Dispatch(pool_id):
+                dispatch(self.parts, pool_id, until=time.monotonic() + 60)
+            case Schedule():
+                schedule.schedule(self.parts)
+            case Observe():
+                observe.observe(self.parts)
+                self._look_again()
+
+    def _look_again(self) -> None:
+        with self.parts.store.reading() as tx:
+            at = observe.next_look(tx)
+        if at:
+            self.wakeups.send(Observe(), at)
+
+    def _tick(self) -> None:
+        ticks = 0
+        while not self._stopping.is_set():
+            try:
+                self._timer(ticks)
+            except Exception:
+                log.exception("The timer failed; it goes on in %s s", TIMER)
+            ticks += 1
+            self._stopping.wait(TIMER)
+
+    def _timer(self, ticks: int) -> None:
+        now = datetime.now(UTC)
+        self.wakeups.send(Schedule(), now)
+        self.wakeups.send(Observe(), now)
+        with self.parts.store.reading() as tx:
+            pools = due.pools_with_due_runs(tx)
+        for pool in pools:
+            self.wakeups.send(Dispatch(pool), now)
+        if ticks % STRAYS_EVERY == 0:
+            observe.stop_strays(self.parts)

@@ -1,0 +1,77 @@
+"""`skylift serve`: the whole control plane in one process."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import closing
+
+from skylift.api.app import create_app
+from skylift.errors import ConflictError, MissingExtraError
+from skylift.parts import Parts
+from skylift.settings import Settings
+from skylift_functions.local.clockwork import Clockwork
+from skylift_functions.local.wakeups import LocalWakeups
+
+HOST, PORT = "127.0.0.1", 4200
+
+
+class LocalPlatform:
+    """One process with API, timer and wakeups."""
+
+    def serve(
+        self, *, host: str = HOST, port: int = PORT, ready: Callable[[str], None] = lambda url: None
+    ) -> None:
+        """Serve until SIGINT or SIGTERM. `ready` is told the API's URL once everything runs.
+
+        Port 0 takes a free one. Raises `ConflictError` where the port is taken.
+        """
+        try:
+            import uvicorn
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("`serve` needs the extra 'local': pip install 'skylift[local]'") from error
+        with closing(_bind(host, port)) as sock:
+            url = f"http://{_reachable(host)}:{sock.getsockname()[1]}/api"
+            settings = Settings()
+            if "api_url" not in settings.model_fields_set:
+                settings = settings.model_copy(update={"api_url": url})
+            wakeups = LocalWakeups()
+            parts = Parts.embedded(settings, wakeups=wakeups)
+            clockwork = Clockwork(parts, wakeups)
+            config = uvicorn.Config(create_app(parts), log_level="warning", ws="none", access_log=False)
+
+            class Ready(uvicorn.Server):
+                """Says when it is ready: from then on requests are answered."""
+
+                async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                    await super().startup(sockets=sockets)
+                    clockwork.start()
+                    ready(url)
+
+            server = Ready(config)
+            try:
+                server.run(sockets=[sock])
+            finally:
+                clockwork.stop()
+                parts.store.close()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise ConflictError(
+            f"Cannot listen on {host}:{port} ({error.strerror}): is Skylift running already? Try another --port"
+        ) from error
+    return sock
+
+
+def _reachable(host: str) -> str:
+    """An address that local runs can call: a wildcard is none."""
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

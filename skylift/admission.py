@@ -1,0 +1,136 @@
+"""What a runner says: its first word, its heartbeats, its last word."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select
+
+from skylift.errors import ConflictError, ForbiddenError, GoneError, NotFoundError
+from skylift.ids import new_token, token_hash
+from skylift.models.pools import OnInfraLoss
+from skylift.models.runs import Ended, Terms
+from skylift.models.states import TERMINAL, State, StateType, make_state
+from skylift.rendering import from_json
+from skylift.security.sealing import Sealer
+from skylift.store import Tx, attempts, pools, runs, timeline
+from skylift.store.tables import ended_attempts
+
+RUN_TOKEN_PREFIX = "slrun_"  # noqa: S105 - a prefix, no secret
+SOON = 2.0
+"""Seconds until the next heartbeat while the run is to hear something."""
+
+
+def admit(tx: Tx, sealer: Sealer, attempt_id: UUID, instance: str, nonce: str | None) -> Terms:
+    """Let the first instance run, and it alone. The same one may ask again, and gets a new token.
+
+    Raises `NotFoundError`, `GoneError` (the attempt was given up), `ForbiddenError` (the nonce), `ConflictError` (another
+    instance runs it).
+    """
+    attempt = _live(tx, attempt_id)
+    if attempt.stop or not attempt.request:
+        raise GoneError("This attempt was given up")
+    if attempt.nonce_hash != token_hash(nonce or ""):
+        raise ForbiddenError("The nonce is not this attempt's")
+    if attempt.instance not in (None, instance):
+        raise ConflictError("Another instance runs this attempt")
+    terms = from_json(sealer.open(attempt.request)).terms
+    run = runs.by_id(tx, attempt.flow_run_id)
+    if terms is None or run.state_type in TERMINAL:
+        raise GoneError("This attempt was given up")
+    token = RUN_TOKEN_PREFIX + new_token()
+    timeout = terms["timeout_seconds"]
+    limit = timedelta(seconds=float(timeout) + terms["grace_seconds"] + 60) if timeout else None
+    attempts.change(
+        tx,
+        attempt_id,
+        phase=attempts.ADMITTED,
+        instance=instance,
+        token_hash=token_hash(token),
+        admitted_at=attempt.admitted_at or tx.now,
+        heartbeat_at=tx.now,
+        deadline_at=attempt.deadline_at or (limit and tx.now + limit),
+        look_at=tx.now + timedelta(seconds=3 * terms["heartbeat_seconds"]),
+    )
+    if not attempt.instance:
+        timeline.note(tx, run.id, "first word", f"The runner was admitted ({instance})", attempt_id=attempt_id)
+    return Terms(token=token, **terms)
+
+
+def _live(tx: Tx, attempt_id: UUID) -> Row[Any]:
+    attempt = runs.lock_attempt(tx, attempt_id)
+    if attempt:
+        return attempt
+    if tx.one(select(ended_attempts.c.id).where(ended_attempts.c.id == attempt_id)):
+        raise GoneError("This attempt is over")
+    raise NotFoundError(f"Attempt {attempt_id} not found")
+
+
+def heartbeat(tx: Tx, attempt_id: UUID, instance: str) -> dict[str, Any]:
+    """Note a sign of life; says when the next one is due (seconds), and the state that the run must hear of."""
+    attempt = attempts.lock(tx, attempt_id)
+    if not attempt or (attempt.stop and attempt.stop != attempts.CANCELLED):
+        raise GoneError("This attempt was given up")
+    if attempt.instance != instance:
+        raise ConflictError("Another instance runs this attempt")
+    run = runs.by_id(tx, attempt.flow_run_id)
+    every = pools.settings_of(pools.by_id(tx, attempt.work_pool_id)).heartbeat
+    changes: dict[str, Any] = {"heartbeat_at": tx.now}
+    if not attempt.stop:
+        changes["look_at"] = tx.now + timedelta(seconds=3 * every)
+    attempts.change(tx, attempt_id, **changes)
+    now = runs.state(tx, run.state_id)
+    told = {"id": str(now.id), "type": str(now.type), "name": now.name, "timestamp": now.timestamp.isoformat()}
+    return {"next": min(SOON, every) if attempt.stop else every, "states": {str(run.id): told}}
+
+
+def end(tx: Tx, attempt_id: UUID, word: Ended) -> State:
+    """The runner's last word decides the state, in one transaction; says the state that the run is in now."""
+    attempt = _live(tx, attempt_id)
+    if attempt.instance != word.instance:
+        raise ConflictError("Another instance runs this attempt")
+    if attempt.stop and attempt.stop not in (attempts.CANCELLED, attempts.ENDED):
+        raise GoneError("This attempt was given up")
+    run = runs.by_id(tx, attempt.flow_run_id)
+    how = word.reason or word.outcome
+    timeline.note(tx, run.id, "last word", f"The runner says: {word.outcome}: {how}", attempt_id=attempt_id)
+    if attempt.stop:
+        # Cancelled once the provider confirms that nothing of it runs any more.
+        attempts.change(tx, attempt_id, look_at=tx.now + timedelta(seconds=0.2))
+        attempts.wake_observe(tx, tx.now + timedelta(seconds=0.2))
+    elif word.outcome == "not_started" and run.state_type == StateType.SCHEDULED:
+        runs.finish(tx, attempt, None)
+    else:
+        _finish(tx, attempt, run, word)
+    return runs.state(tx, runs.by_id(tx, run.id).state_id)
+
+
+def _finish(tx: Tx, attempt: Row[Any], run: Row[Any], word: Ended) -> None:
+    settings = pools.settings_of(pools.by_id(tx, attempt.work_pool_id))
+    verdict = _verdict(tx, word)
+    lost = verdict.type is StateType.CRASHED and run.state_type not in TERMINAL
+    if lost and settings.on_infra_loss is OnInfraLoss.RETRY:
+        used = run.infrastructure_retries
+        if used < settings.infrastructure_retries:
+            message = f"{verdict.message}. Launching again ({used + 1} of {settings.infrastructure_retries})"
+            runs.launch_again(tx, attempt, message, 5.0, infrastructure_retries=used + 1)
+            return
+    runs.finish(tx, attempt, verdict)
+
+
+def _verdict(tx: Tx, word: Ended) -> State:
+    match word.outcome:
+        case "completed":
+            return make_state(StateType.COMPLETED, tx.now)
+        case "failed":
+            return make_state(StateType.FAILED, tx.now, message=word.reason or "The run failed")
+        case "timed_out":
+            return make_state(StateType.FAILED, tx.now, name="TimedOut", message=word.reason)
+        case "cancelled":
+            return make_state(StateType.CANCELLED, tx.now, message=word.reason)
+        case _:
+            return make_state(StateType.CRASHED, tx.now, message=word.reason or "The run ended without a reason")
+
+

@@ -1,0 +1,108 @@
+"""/flow_runs: runs, their states and their timelines."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from skylift import new_runs
+from skylift.api import scopes, views
+from skylift.api.deps import FilterBody, PartsDep
+from skylift.api.scopes import CallerDep
+from skylift.explain import waiting_for
+from skylift.models.runs import (
+    FlowRun,
+    FlowRunCreate,
+    FlowRunUpdate,
+    OrchestrationResult,
+    SetState,
+    SetStateStatus,
+    TimelineEntry,
+)
+from skylift.models.states import State
+from skylift.store import Tx, runs, timeline
+from skylift.store.filters import count_filtered, select_filtered
+from skylift.transitions import Author
+
+router = APIRouter(prefix="/flow_runs", tags=["Flow runs"])
+
+
+@router.post("/", status_code=201, dependencies=[scopes.SHARED_WRITE])
+def create_flow_run(parts: PartsDep, body: FlowRunCreate, response: Response) -> FlowRun:
+    def work(tx: Tx) -> tuple[FlowRun, bool]:
+        row, made = new_runs.alone(tx, body)
+        return views.run(tx, row), made
+
+    run, made = parts.store.transaction(work)
+    response.status_code = 201 if made else 200
+    return run
+
+
+@router.post("/filter", dependencies=[scopes.SHARED_READ])
+def filter_flow_runs(parts: PartsDep, body: FilterBody) -> list[FlowRun]:
+    with parts.store.reading() as tx:
+        rows = tx.all(select_filtered("flow_runs", body.filters, body.sort, body.limit, body.offset))
+        return views.run_list(tx, rows)
+
+
+@router.post("/count", dependencies=[scopes.SHARED_READ])
+def count_flow_runs(parts: PartsDep, body: FilterBody) -> int:
+    with parts.store.reading() as tx:
+        return int(tx.conn.execute(count_filtered("flow_runs", body.filters)).scalar_one())
+
+
+@router.get("/{flow_run_id}", dependencies=[scopes.SHARED_READ])
+def read_flow_run(parts: PartsDep, flow_run_id: UUID) -> FlowRun:
+    with parts.store.reading() as tx:
+        return views.run(tx, runs.by_id(tx, flow_run_id))
+
+
+@router.patch("/{flow_run_id}", status_code=204, dependencies=[scopes.own("flow_run_id")])
+def update_flow_run(parts: PartsDep, flow_run_id: UUID, body: FlowRunUpdate) -> None:
+    parts.store.transaction(runs.change, flow_run_id, body)
+
+
+@router.delete("/{flow_run_id}", status_code=204, dependencies=[scopes.NONE])
+def delete_flow_run(parts: PartsDep, flow_run_id: UUID) -> None:
+    def work(tx: Tx) -> None:
+        runs.delete_many(tx, [runs.by_id(tx, flow_run_id).id])
+
+    parts.store.transaction(work)
+
+
+@router.post("/{flow_run_id}/set_state", dependencies=[scopes.own("flow_run_id")])
+def set_state(
+    parts: PartsDep, flow_run_id: UUID, body: SetState, caller: CallerDep, response: Response
+) -> OrchestrationResult:
+    """Propose a state: 201 where one was written, 200 where not."""
+    author = Author.RUN if caller.is_run else Author.PERSON
+    result = parts.store.transaction(runs.propose, flow_run_id, body.state, author, force=body.force)
+    response.status_code = 201 if result.status is SetStateStatus.ACCEPT else 200
+    return result
+
+
+@router.get("/{flow_run_id}/states", dependencies=[scopes.SHARED_READ])
+def read_states(parts: PartsDep, flow_run_id: UUID) -> list[State]:
+    with parts.store.reading() as tx:
+        return runs.history(tx, runs.by_id(tx, flow_run_id).id)
+
+
+class Explanation(BaseModel):
+    """A run, and all that happened to it."""
+
+    flow_run: FlowRun
+    timeline: list[TimelineEntry]
+    waiting_for: str | None
+    """Why it has not started, where it has not."""
+
+
+@router.get("/{flow_run_id}/explain", dependencies=[scopes.SHARED_READ])
+def explain(parts: PartsDep, flow_run_id: UUID) -> Explanation:
+    """What happened when, how long each phase took, what to do about a failure, and what a run waits for."""
+    with parts.store.reading() as tx:
+        run = runs.by_id(tx, flow_run_id)
+        lines = [TimelineEntry.model_validate(row) for row in timeline.read(tx, flow_run_id)]
+        return Explanation(flow_run=views.run(tx, run), timeline=lines, waiting_for=waiting_for(tx, run))
+

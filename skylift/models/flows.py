@@ -1,0 +1,164 @@
+"""Flows, deployments and their schedules."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from skylift.models.base import Instant, JsonObject, Limit, Name, Stored, Wire
+from skylift.models.schedules import Schedule
+
+
+class FlowCreate(Wire):
+    name: Name
+    tags: list[str] = Field(default_factory=list)
+    labels: JsonObject = Field(default_factory=dict)
+
+
+class FlowUpdate(Wire):
+    tags: list[str] | None = None
+
+
+class Flow(Stored):
+    name: str
+    tags: list[str]
+    labels: JsonObject
+
+
+class Engine(StrEnum):
+    """What starts the user's code."""
+
+    PREFECT = "prefect"
+    PYTHON = "python"
+    COMMAND = "command"
+
+
+class CollisionStrategy(StrEnum):
+    """What happens to a due run while its deployment is at its limit."""
+
+    ENQUEUE = "ENQUEUE"
+    CANCEL_NEW = "CANCEL_NEW"
+
+
+class ConcurrencyOptions(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    collision_strategy: CollisionStrategy = CollisionStrategy.ENQUEUE
+
+
+Slug = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[a-z0-9]+([-_][a-z0-9]+)*$")]
+
+
+class ScheduleCreate(Wire):
+    schedule: Schedule
+    active: bool = True
+    parameters: JsonObject = Field(default_factory=dict)
+    slug: Slug | None = None
+    max_scheduled_runs: int | None = Field(None, gt=0)
+    catchup_seconds: float | None = Field(
+        None, ge=0, description="How old a slot missed in an outage may be and still be made"
+    )
+
+
+class ScheduleUpdate(Wire):
+    schedule: Schedule | None = None
+    active: bool | None = None
+    parameters: JsonObject | None = None
+    slug: Slug | None = None
+    max_scheduled_runs: int | None = Field(None, gt=0)
+    catchup_seconds: float | None = Field(None, ge=0)
+
+
+class DeploymentSchedule(Stored):
+    deployment_id: UUID
+    schedule: Schedule
+    active: bool
+    parameters: JsonObject
+    slug: str | None
+    max_scheduled_runs: int | None
+    catchup_seconds: float | None
+
+
+class DeploymentCreate(Wire):
+    name: Name
+    flow_id: UUID
+    description: str | None = None
+    version: str | None = None
+    tags: list[str] = Field(default_factory=list)
+    labels: JsonObject = Field(default_factory=dict)
+    paused: bool = False
+    parameters: JsonObject = Field(default_factory=dict)
+    parameter_openapi_schema: JsonObject | None = None
+    enforce_parameter_schema: bool = True
+    job_variables: JsonObject = Field(default_factory=dict)
+    work_pool_name: str | None = None
+    work_queue_name: str | None = None
+    schedules: list[ScheduleCreate] = Field(default_factory=list)
+    concurrency_limit: Limit | None = None
+    concurrency_options: ConcurrencyOptions | None = None
+    entrypoint: str | None = None
+    path: str | None = None
+    pull_steps: list[JsonObject] | None = None
+    engine: Engine | None = Field(None, description="Skylift's own: what starts the code; null: told by the rest")
+
+
+class DeploymentUpdate(Wire):
+    description: str | None = None
+    version: str | None = None
+    tags: list[str] | None = None
+    labels: JsonObject | None = None
+    paused: bool | None = None
+    parameters: JsonObject | None = None
+    parameter_openapi_schema: JsonObject | None = None
+    enforce_parameter_schema: bool | None = None
+    job_variables: JsonObject | None = None
+    work_pool_name: str | None = None
+    work_queue_name: str | None = None
+    schedules: list[ScheduleCreate] | None = None
+    concurrency_limit: Limit | None = None
+    concurrency_options: ConcurrencyOptions | None = None
+    entrypoint: str | None = None
+    path: str | None = None
+    pull_steps: list[JsonObject] | None = None
+    engine: Engine | None = None
+
+
+class Deployment(Stored):
+    name: str
+    flow_id: UUID
+    flow_name: str | None = None
+    description: str | None
+    version: str | None
+    tags: list[str]
+    labels: JsonObject
+    paused: bool
+    parameters: JsonObject
+    parameter_openapi_schema: JsonObject | None
+    enforce_parameter_schema: bool
+    job_variables: JsonObject
+    work_pool_name: str | None
+    work_queue_name: str | None
+    work_queue_id: UUID | None
+    schedules: list[DeploymentSchedule]
+    concurrency_limit: int | None
+    concurrency_options: ConcurrencyOptions | None
+    entrypoint: str | None
+    path: str | None
+    pull_steps: list[JsonObject] | None
+    engine: Engine
+    status: str
+    infra_overrides: Any = None
+
+
+class Slot(BaseModel):
+    """A line of a schedule's ledger: the run that was made for it, or why none was."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    identity: str
+    slot: Instant
+    flow_run_id: UUID | None
+    skipped: str | None

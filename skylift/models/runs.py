@@ -1,0 +1,198 @@
+"""Flow runs, how proposed states are answered, timelines and logs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from skylift.models.base import Instant, JsonObject, Stored, Wire
+from skylift.models.states import State, StateCreate, StateType
+
+
+class FlowRunCreate(Wire):
+    """A run made without a deployment (POST /flow_runs/)."""
+
+    flow_id: UUID
+    name: str | None = None
+    state: StateCreate | None = None
+    parameters: JsonObject = Field(default_factory=dict)
+    context: JsonObject = Field(default_factory=dict)
+    tags: list[str] = Field(default_factory=list)
+    labels: JsonObject = Field(default_factory=dict)
+    deployment_id: UUID | None = None
+    flow_version: str | None = None
+    empirical_policy: JsonObject = Field(default_factory=dict)
+    idempotency_key: str | None = None
+    parent_task_run_id: UUID | None = None
+    job_variables: JsonObject = Field(default_factory=dict)
+    work_pool_name: str | None = None
+    work_queue_name: str | None = None
+
+
+class DeploymentRunCreate(Wire):
+    """A run of a deployment (POST /deployments/{id}/create_flow_run)."""
+
+    name: str | None = None
+    state: StateCreate | None = None
+    parameters: JsonObject = Field(default_factory=dict)
+    context: JsonObject = Field(default_factory=dict)
+    tags: list[str] = Field(default_factory=list)
+    labels: JsonObject = Field(default_factory=dict)
+    job_variables: JsonObject = Field(default_factory=dict)
+    idempotency_key: str | None = None
+    parent_task_run_id: UUID | None = None
+    enforce_parameter_schema: bool | None = None
+    work_queue_name: str | None = None
+
+
+class FlowRunUpdate(Wire):
+    name: str | None = None
+    flow_version: str | None = None
+    parameters: JsonObject | None = None
+    empirical_policy: JsonObject | None = None
+    tags: list[str] | None = None
+    infrastructure_pid: str | None = None
+    job_variables: JsonObject | None = None
+
+
+class FlowRun(Stored):
+    name: str
+    flow_id: UUID
+    deployment_id: UUID | None
+    deployment_version: str | None
+    parameters: JsonObject
+    context: JsonObject
+    job_variables: JsonObject
+    tags: list[str]
+    labels: JsonObject
+    empirical_policy: JsonObject
+    flow_version: str | None
+    idempotency_key: str | None
+    parent_task_run_id: UUID | None
+    auto_scheduled: bool
+    created_by: JsonObject | None
+    infrastructure_pid: str | None
+    state_id: UUID
+    state_type: StateType
+    state_name: str
+    state: State | None = None
+    run_count: int
+    expected_start_time: Instant
+    next_scheduled_start_time: Instant | None
+    start_time: Instant | None
+    end_time: Instant | None
+    total_run_time: float
+    estimated_run_time: float = 0.0
+    estimated_start_time_delta: float = 0.0
+    work_queue_id: UUID | None
+    work_pool_id: UUID | None
+    work_pool_name: str | None = None
+    work_queue_name: str | None = None
+
+
+class SetStateStatus(StrEnum):
+    ACCEPT = "ACCEPT"
+    REJECT = "REJECT"
+    WAIT = "WAIT"
+    ABORT = "ABORT"
+
+
+class SetState(Wire):
+    state: StateCreate
+    force: bool = False
+
+
+class OrchestrationResult(BaseModel):
+    """How a proposed state was answered."""
+
+    state: State | None
+    status: SetStateStatus
+    details: JsonObject
+
+
+class TimelineEntry(BaseModel):
+    """One thing that happened to a run, in order."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    at: Instant
+    kind: str
+    message: str
+    attempt_id: UUID | None
+    remedy: str | None
+
+
+class LogCreate(Wire):
+    name: str
+    level: int
+    message: str
+    timestamp: Instant
+    flow_run_id: UUID | None = None
+    task_run_id: UUID | None = None
+
+
+class Log(BaseModel):
+    id: UUID
+    created: datetime
+    updated: datetime
+    name: str
+    level: int
+    message: str
+    timestamp: datetime
+    flow_run_id: UUID | None
+    task_run_id: UUID | None = None
+
+
+class Holder(BaseModel):
+    """Who occupies a slot of a work pool."""
+
+    attempt_id: UUID
+    flow_run_id: UUID
+    flow_run_name: str | None
+    deployment_id: UUID | None
+    work_queue_name: str | None
+    phase: str
+    since: Instant
+    stopping: str | None
+    handle: str | None
+
+
+class Admission(Wire):
+    instance: str
+    nonce: str | None = None
+
+
+class Beat(Wire):
+    instance: str
+
+
+class Ended(Wire):
+    """A runner's last word."""
+
+    instance: str
+    outcome: str
+    exit_code: int | None = None
+    signal: str | None = None
+    reason: str | None = None
+    traceback: str | None = None
+
+
+class Terms(BaseModel):
+    """What an admitted runner needs: its token, what to start, and the secret environment."""
+
+    token: str
+    flow_run: dict[str, Any]
+    kind: str
+    entrypoint: str | None
+    command: list[str] | None
+    parameters: JsonObject
+    code: list[JsonObject]
+    env: dict[str, str]
+    working_dir: str | None
+    timeout_seconds: float | None
+    grace_seconds: float
+    heartbeat_seconds: float

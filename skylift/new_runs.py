@@ -1,0 +1,98 @@
+"""Making flow runs: of a deployment, or by themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+from sqlalchemy import Row
+from sqlalchemy.exc import IntegrityError
+
+from skylift.errors import ConflictError, InvalidError
+from skylift.models.runs import DeploymentRunCreate, FlowRunCreate
+from skylift.models.states import State, StateCreate, StateType, make_state
+from skylift.names import random_name
+from skylift.rendering import check_run
+from skylift.store import Tx, deployments, pools, runs
+
+
+def of_deployment(tx: Tx, deployment: Row[Any], wanted: DeploymentRunCreate) -> tuple[Row[Any], bool]:
+    """A run of the deployment, and whether it is new: an idempotency key that was used brings the old one."""
+    if wanted.idempotency_key:
+        known = runs.by_idempotency_key(tx, deployment.flow_id, wanted.idempotency_key)
+        if known:
+            return known, False
+    name = wanted.name or random_name()
+    parameters = {**deployment.parameters, **wanted.parameters}
+    enforce = wanted.enforce_parameter_schema
+    if deployment.enforce_parameter_schema if enforce is None else enforce:
+        check_parameters(deployment.parameter_openapi_schema, parameters)
+    pool = pools.find(tx, deployment.work_pool_id) if deployment.work_pool_id else None
+    queue_id = deployment.work_queue_id
+    if pool:
+        check_run(pool.base_job_template, deployment, name, wanted.job_variables)
+        if wanted.work_queue_name:
+            queue_id = pools.ensure_queue(tx, pool, wanted.work_queue_name).id
+    values = {
+        "flow_id": deployment.flow_id,
+        "deployment_id": deployment.id,
+        "deployment_version": deployment.version,
+        "name": name,
+        "parameters": parameters,
+        "job_variables": wanted.job_variables,
+        "context": wanted.context,
+        "tags": sorted({*deployment.tags, *wanted.tags}),
+        "labels": {**deployment.labels, **wanted.labels},
+        "idempotency_key": wanted.idempotency_key,
+        "parent_task_run_id": wanted.parent_task_run_id,
+        "work_pool_id": pool.id if pool else None,
+        "work_queue_id": queue_id if pool else None,
+    }
+    return _create(tx, values, _first(tx, wanted.state, StateType.SCHEDULED)), True
+
+
+def alone(tx: Tx, wanted: FlowRunCreate) -> tuple[Row[Any], bool]:
+    """A run as asked for, in a pool only where one is named; and whether it is new."""
+    if wanted.idempotency_key:
+        known = runs.by_idempotency_key(tx, wanted.flow_id, wanted.idempotency_key)
+        if known:
+            return known, False
+    values = wanted.model_dump(mode="json", exclude={"state", "work_pool_name", "work_queue_name"})
+    values |= {"flow_id": wanted.flow_id, "deployment_id": wanted.deployment_id, "name": wanted.name or random_name()}
+    values["parent_task_run_id"] = wanted.parent_task_run_id
+    if wanted.work_pool_name:
+        pool = pools.by_name(tx, wanted.work_pool_name)
+        deployment = deployments.find(tx, wanted.deployment_id)
+        check_run(pool.base_job_template, deployment, values["name"], wanted.job_variables)
+        queue = pools.ensure_queue(tx, pool, wanted.work_queue_name)
+        values |= {"work_pool_id": pool.id, "work_queue_id": queue.id}
+    return _create(tx, values, _first(tx, wanted.state, StateType.PENDING)), True
+
+
+def _create(tx: Tx, values: dict[str, Any], first: State) -> Row[Any]:
+    try:
+        made = runs.create_many(tx, [(values, first)])[0]
+    except IntegrityError as error:
+        raise ConflictError("Another request has just made a run with this idempotency key: ask again") from error
+    return runs.by_id(tx, made["id"])
+
+
+def _first(tx: Tx, wanted: StateCreate | None, default: StateType) -> State:
+    """The first state: as asked for, scheduled for now where no time was named."""
+    wanted = wanted or StateCreate(type=default)
+    state = make_state(wanted.type, tx.now, name=wanted.name, message=wanted.message, data=wanted.data)
+    state.state_details = wanted.state_details
+    if state.type is StateType.SCHEDULED and not state.scheduled_time:
+        state.state_details.scheduled_time = tx.now
+    return state
+
+
+def check_parameters(schema: dict[str, Any] | None, parameters: dict[str, Any]) -> None:
+    """Hold parameters to the deployment's schema. Raises `InvalidError` naming the parameter."""
+    if not schema:
+        return
+    validator = jsonschema.Draft202012Validator(schema)
+    error = jsonschema.exceptions.best_match(validator.iter_errors(parameters))
+    if error:
+        where = ".".join(["parameters", *map(str, error.absolute_path)])
+        raise InvalidError(f"{where}: {error.message}", field=where)

@@ -1,0 +1,391 @@
+"""The verb observe: look at the attempts whose time has come, and make true what the provider says.
+
+In stages: heal (a lease has run out: launch again with the frozen request), ask (the providers, in batches, outside any
+transaction), apply (one transaction each), stop (who is to be stopped, until the provider says that it is gone), clean
+up (what ended attempts left behind). Every stage may be repeated and may die at any point.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, select, update
+
+from skylift.dispatch import relaunch
+from skylift.models.pools import OnInfraLoss, PoolSettings
+from skylift.models.runs import LogCreate
+from skylift.models.states import State, StateType, make_state
+from skylift.parts import Parts
+from skylift.provider import FindsStrays, ForwardsOutput, Observation, Provider, ProviderError, Watched
+from skylift.rendering import from_json
+from skylift.store import Tx, attempts, logs, pools, runs, timeline
+from skylift.store.tables import attempts as attempts_table
+from skylift.store.tables import ended_attempts, work_pools
+
+log = logging.getLogger(__name__)
+
+BATCH = 200
+STOP_AGAIN = timedelta(seconds=30)
+CLEANUP_AGAIN = timedelta(minutes=1)
+LAST_LINES = 10
+RELAUNCH_DELAY = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An attempt and what its provider said of it (None: it could not be asked)."""
+
+    attempt: Row[Any]
+    observation: Observation | None
+    settings: PoolSettings
+
+
+def observe(parts: Parts, *, limit: int = 2000) -> int:
+    """Look at up to `limit` attempts, then clean up; says how many attempts were looked at."""
+    looked = 0
+    while looked < limit:
+        batch = parts.store.transaction(_take, BATCH)
+        looked += len(batch)
+        for provider_type, group in groupby(batch, key=lambda row: row.provider_type):
+            if provider_type in parts.providers:
+                _look(parts, parts.providers.get(provider_type), list(group))
+        if len(batch) < BATCH:
+            break
+    clean_up(parts)
+    return looked
+
+
+def next_look(tx: Tx) -> datetime | None:
+    """When the next attempt wants to be looked at, or to be cleaned up."""
+    times = [
+        tx.conn.execute(select(func.min(column))).scalar_one_or_none()
+        for column in (attempts_table.c.look_at, ended_attempts.c.cleanup_at)
+    ]
+    return min((time for time in times if time), default=None)
+
+
+def _take(tx: Tx, limit: int) -> list[Row[Any]]:
+    """Attempts whose time has come; others leave them alone for a moment."""
+    rows = tx.all(
+        select(attempts_table)
+        .where(attempts_table.c.look_at <= tx.now)
+        .order_by(attempts_table.c.provider_type, attempts_table.c.look_at)
+        .limit(limit)
+    )
+    for row in sorted(rows, key=lambda each: str(each.id)):
+        again = tx.now + timedelta(seconds=10)
+        tx.run(
+            update(attempts_table)
+            .where(attempts_table.c.id == row.id, attempts_table.c.look_at == row.look_at)
+            .values(look_at=again)
+        )
+    return rows
+
+
+def _look(parts: Parts, provider: Provider, rows: list[Row[Any]]) -> None:
+    with parts.store.reading() as tx:
+        settings = {
+            row.id: pools.settings_of(row)
+            for row in tx.all(select(work_pools).where(work_pools.c.id.in_({row.work_pool_id for row in rows})))
+        }
+        now = tx.now
+    asked: list[Row[Any]] = []
+    for row in rows:
+        launching = row.phase in (attempts.CLAIMED, attempts.LAUNCHING)
+        if launching and not row.stop and row.lease_until <= now:
+            _heal(parts, row, settings.get(row.work_pool_id, PoolSettings()), now)
+        elif row.stop and not row.launch_calls:
+            parts.store.transaction(_never_launched, row.id)
+        elif not launching or row.stop:
+            if row.stop and not row.launched_at:
+                # A launch may still be under way: only after a stop is "gone" the last word.
+                _guarded(row.id, lambda row=row: provider.stop(watched(parts, row), 0.0))  # type: ignore[misc]
+            asked.append(row)
+    answers = _ask(parts, provider, asked)
+    for row in asked:
+        seen = Seen(row, answers.get(row.id), settings.get(row.work_pool_id, PoolSettings()))
+        _guarded(row.id, lambda seen=seen: _follow(parts, provider, seen))  # type: ignore[misc]
+
+
+def _guarded(attempt_id: UUID, work: Callable[[], None]) -> None:
+    """One attempt's trouble must not keep the others from being looked at."""
+    try:
+        work()
+    except ProviderError as error:
+        log.warning("Attempt %s: %s", attempt_id, error)
+    except Exception:
+        log.exception("Attempt %s could not be looked at", attempt_id)
+
+
+def _heal(parts: Parts, row: Row[Any], settings: PoolSettings, now: datetime) -> None:
+    if now > row.claimed_at + timedelta(seconds=settings.submit_timeout):
+        message = f"The provider gave no answer within {settings.submit_timeout:g} s"
+        parts.store.transaction(attempts.stop_where, attempts_table.c.id == row.id, attempts.GAVE_UP, message)
+    else:
+        _guarded(row.id, lambda: log.info("Attempt %s healed: %s", row.id, relaunch(parts, row.id)))
+
+
+def _never_launched(tx: Tx, attempt_id: UUID) -> None:
+    """Stopped before any call was made: nothing has to be asked."""
+    attempt = runs.lock_attempt(tx, attempt_id)
+    if attempt and attempt.stop and not attempt.launch_calls:
+        runs.finish(tx, attempt, None)
+
+
+def _ask(parts: Parts, provider: Provider, rows: list[Row[Any]]) -> dict[UUID, Observation]:
+    if not rows:
+        return {}
+    try:
+        return dict(provider.status([watched(parts, row) for row in rows]))
+    except ProviderError as error:
+        log.warning("%s could not be asked: %s", provider.type, error)
+        return {}
+
+
+def watched(parts: Parts, row: Row[Any]) -> Watched:
+    """The attempt as its provider knows it."""
+    configuration = from_json(parts.sealer.open(row.request)).configuration if row.request else {}
+    return Watched(row.id, row.handle, configuration)
+
+
+# -- apply ------------------------------------------------------------------------------------------------------------
+
+
+def _follow(parts: Parts, provider: Provider, seen: Seen) -> None:
+    if not seen.attempt.reports and seen.observation:
+        forward_output(parts, provider, seen.attempt, attempts_table)
+    over = seen.observation and seen.observation.phase in ("ended", "gone")
+    tail = _tail(parts, provider, seen) if over else []
+    stopping = parts.store.transaction(_apply, seen, provider, tail)
+    if stopping:
+        provider.stop(watched(parts, seen.attempt), seen.settings.cancel_grace)
+
+
+def _tail(parts: Parts, provider: Provider, seen: Seen) -> list[str]:
+    """The provider's last lines, for runs that never said a word of their own."""
+    if not seen.attempt.reports or seen.attempt.admitted_at or seen.attempt.stop:
+        return []
+    try:
+        return provider.logs(watched(parts, seen.attempt), LAST_LINES)
+    except ProviderError:
+        return []
+
+
+def _apply(tx: Tx, seen: Seen, provider: Provider, tail: list[str]) -> bool:
+    """Make true what was seen; says whether the provider is to be asked to stop it now."""
+    attempt = runs.lock_attempt(tx, seen.attempt.id)
+    if not attempt:
+        return False
+    observation = seen.observation
+    if observation and observation.phase in ("ended", "gone"):
+        _over(tx, attempt, observation, seen.settings, tail)
+        return False
+    if observation and observation.phase != attempt.provider_phase:
+        timeline.note(
+            tx, attempt.flow_run_id, "provider", f"The provider says: {observation.phase}", attempt_id=attempt.id
+        )
+    if not attempt.stop:
+        attempt = _check_times(tx, attempt, seen.settings)
+    look_at = _next_look(tx.now, attempt, provider, seen.settings)
+    attempts.change(
+        tx,
+        attempt.id,
+        look_at=look_at,
+        provider_phase=observation.phase if observation else attempt.provider_phase,
+        handle=attempt.handle or (observation.handle if observation else None),
+    )
+    attempts.wake_observe(tx, look_at)
+    return _stop_now(tx.now, attempt, provider, seen.settings)
+
+
+def _check_times(tx: Tx, attempt: Row[Any], settings: PoolSettings) -> Row[Any]:
+    """Give up what takes too long."""
+    waited = (tx.now - (attempt.launched_at or attempt.claimed_at)).total_seconds()
+    message = None
+    if attempt.reports and not attempt.admitted_at and waited > settings.start_timeout:
+        message = f"No word from the run within {settings.start_timeout:g} s of its launch"
+    elif attempt.deadline_at and tx.now > attempt.deadline_at:
+        message = "The run went beyond its time limit and did not stop by itself"
+    if message:
+        timeline.note(tx, attempt.flow_run_id, "gave up", message, attempt_id=attempt.id)
+        attempts.stop_where(tx, attempts_table.c.id == attempt.id, attempts.GAVE_UP, message)
+        return attempts.by_id(tx, attempt.id) or attempt
+    return attempt
+
+
+def _stop_now(now: datetime, attempt: Row[Any], provider: Provider, settings: PoolSettings) -> bool:
+    """A run that hears us gets its grace before the provider is asked, unless the provider asks softly itself."""
+    if not attempt.stop:
+        return False
+    hears_us = attempt.admitted_at and attempt.stop == attempts.CANCELLED
+    if hears_us and not provider.stops_softly:
+        return bool(now >= attempt.stop_at + timedelta(seconds=settings.cancel_grace))
+    return True
+
+
+def _next_look(now: datetime, attempt: Row[Any], provider: Provider, settings: PoolSettings) -> datetime:
+    if attempt.stop:
+        since = (now - attempt.stop_at).total_seconds()
+        return now + min(STOP_AGAIN, timedelta(seconds=max(0.25, provider.look_every, since / 4)))
+    if attempt.admitted_at:
+        return now + timedelta(seconds=3 * settings.heartbeat)
+    return now + timedelta(seconds=provider.look_every)
+
+
+def _over(tx: Tx, attempt: Row[Any], observation: Observation, settings: PoolSettings, tail: list[str]) -> None:
+    """The provider says that it is over: free the slot, and decide what the run itself did not report."""
+    ended = "gone" if observation.phase == "gone" else f"ended (exit code {observation.exit_code})"
+    words = f"The provider says: {ended}" + (f": {observation.reason}" if observation.reason else "")
+    timeline.note(tx, attempt.flow_run_id, "ended", words, attempt_id=attempt.id)
+    run = runs.find(tx, attempt.flow_run_id)
+    if attempt.stop and attempt.stop != attempts.GAVE_UP:
+        runs.finish(tx, attempt, None)
+        return
+    if not attempt.reports and not attempt.stop and observation.exit_code is not None:
+        runs.finish(tx, attempt, _by_exit_code(tx.now, observation))
+        return
+    reason = _loss(attempt, observation, tail)
+    before_user_code = attempt.reports and not attempt.admitted_at
+    used = run.infrastructure_retries if run else 0
+    may_retry = before_user_code or settings.on_infra_loss is OnInfraLoss.RETRY
+    if run and may_retry and used < settings.infrastructure_retries:
+        message = f"{reason}. Launching again ({used + 1} of {settings.infrastructure_retries})"
+        delay = RELAUNCH_DELAY * 2**used
+        runs.launch_again(tx, attempt, message, delay, infrastructure_retries=used + 1)
+        return
+    runs.finish(tx, attempt, make_state(StateType.CRASHED, tx.now, message=reason))
+
+
+def _by_exit_code(now: datetime, observation: Observation) -> State:
+    """A bare command's own verdict."""
+    if observation.exit_code == 0:
+        return make_state(StateType.COMPLETED, now)
+    code = observation.exit_code or 0
+    how = f"signal {code - 128}" if code > 128 else f"exit code {code}"
+    reason = f": {observation.reason}" if observation.reason else ""
+    return make_state(StateType.FAILED, now, message=f"The command ended with {how}{reason}")
+
+
+def _loss(attempt: Row[Any], observation: Observation, tail: list[str]) -> str:
+    if attempt.stop == attempts.GAVE_UP:
+        reason = str(attempt.stop_message)
+    elif attempt.admitted_at or not attempt.reports:
+        reason = "The infrastructure ended without a report of the run"
+    else:
+        reason = "The infrastructure ended before the run's first word"
+    if observation.reason:
+        reason += f" ({observation.reason})"
+    return "\n".join([reason, *tail])
+
+
+# -- output and cleaning up -------------------------------------------------------------------------------------------
+
+
+def forward_output(parts: Parts, provider: Provider, row: Row[Any], table: Any) -> int:
+    """Bring a bare command's new output into the run's logs; says how many lines. `table` holds the row's offset."""
+    if not isinstance(provider, ForwardsOutput):
+        return 0
+    lines, offset = provider.output_since(watched(parts, row), row.output_offset)
+    if offset == row.output_offset:
+        return 0
+
+    def write(tx: Tx) -> None:
+        moved = tx.run(
+            update(table)
+            .where(table.c.id == row.id, table.c.output_offset == row.output_offset)
+            .values(output_offset=offset)
+        )
+        if moved:
+            logs.append(tx, [_log(row.flow_run_id, at, line) for at, line in lines])
+
+    parts.store.transaction(write)
+    return len(lines)
+
+
+def _log(run_id: UUID, at: datetime, line: str) -> LogCreate:
+    return LogCreate(name="output", level=20, message=line, timestamp=at, flow_run_id=run_id)
+
+
+def clean_up(parts: Parts) -> int:
+    """Remove what ended attempts left at their providers; says how many were cleaned."""
+    with parts.store.reading() as tx:
+        rows = tx.all(
+            select(ended_attempts)
+            .where(ended_attempts.c.cleanup_at <= tx.now)
+            .order_by(ended_attempts.c.cleanup_at)
+            .limit(BATCH)
+        )
+    for row in rows:
+        if row.provider_type in parts.providers:
+            _guarded(row.id, lambda row=row: _clean_up(parts, parts.providers.get(row.provider_type), row))  # type: ignore[misc]
+    return len(rows)
+
+
+def _clean_up(parts: Parts, provider: Provider, row: Row[Any]) -> None:
+    """Only what has ended is cleaned; a container that is still on its way out gets a little more time."""
+    _later(parts, row.id, CLEANUP_AGAIN)
+    known = watched(parts, row)
+    now = provider.status([known]).get(row.id)
+    if not now or now.phase in ("starting", "running"):
+        _later(parts, row.id, timedelta(seconds=max(provider.look_every, 0.5)))
+        return
+    if not row.reports:
+        forward_output(parts, provider, row, ended_attempts)
+    provider.cleanup(known)
+
+    def done(tx: Tx) -> None:
+        tx.run(update(ended_attempts).where(ended_attempts.c.id == row.id).values(cleanup_at=None))
+        if runs.find(tx, row.flow_run_id):
+            timeline.note(tx, row.flow_run_id, "cleaned", "Nothing is left at the provider", attempt_id=row.id)
+
+    parts.store.transaction(done)
+
+
+def _later(parts: Parts, attempt_id: UUID, pause: timedelta) -> None:
+    def work(tx: Tx) -> None:
+        tx.run(
+            update(ended_attempts).where(ended_attempts.c.id == attempt_id).values(cleanup_at=tx.now + pause)
+        )
+        attempts.wake_observe(tx, tx.now + pause)
+
+    parts.store.transaction(work)
+
+
+def stop_strays(parts: Parts, pool_types: Iterable[str] | None = None) -> int:
+    """Stop and clean what carries this installation's mark but is no live attempt's; says how many were found."""
+    found = 0
+    with parts.store.reading() as tx:
+        rows = tx.all(select(work_pools))
+    for pool in rows:
+        if pool.type not in parts.providers or (pool_types is not None and pool.type not in pool_types):
+            continue
+        provider = parts.providers.get(pool.type)
+        if isinstance(provider, FindsStrays):
+            configuration = pool.base_job_template.get("job_configuration", {})
+            for each in provider.list_attempts(parts.store.installation_id, configuration):
+                found += _stop_stray(parts, provider, each)
+    return found
+
+
+def _stop_stray(parts: Parts, provider: Provider, each: Watched) -> int:
+    with parts.store.reading() as tx:
+        pending = tx.one(
+            select(ended_attempts.c.id).where(
+                ended_attempts.c.id == each.attempt_id, ended_attempts.c.cleanup_at.is_not(None)
+            )
+        )
+        if pending or attempts.by_id(tx, each.attempt_id):
+            return 0
+    state = provider.status([each]).get(each.attempt_id)
+    if state and state.phase in ("starting", "running"):
+        log.warning("Attempt %s runs at %s but is nobody's: it is stopped", each.attempt_id, provider.type)
+        provider.stop(each, 10.0)
+    elif state:
+        provider.cleanup(each)
+    return 1

@@ -1,0 +1,230 @@
+"""From a claimed run to what its provider gets: the work pool's template filled in, and the terms for the runner.
+
+Two ways to run something. Under the runner the container starts with a short command that fetches it, and everything
+else (command, parameters, environment, secrets) is handed out at admission. A bare command gets it all at launch.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from skylift import templates
+from skylift.bootstrap import bootstrap_command
+from skylift.errors import SkyliftError
+from skylift.models.flows import Engine
+from skylift.parts import Parts
+from skylift.provider import Rejected
+from skylift.store import Tx, deployments, flows, pools, runs, variables
+from skylift.store import block_documents as documents
+from skylift.store.pools import settings_of
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What is sealed on the attempt before the first call, so that a relaunch is the same to the byte."""
+
+    configuration: dict[str, Any]
+    terms: dict[str, Any] | None
+    """For the runner at its admission; None for a bare command."""
+    secrets: list[str]
+    """Values that must not be shown, for redaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The rows that a launch is rendered from."""
+
+    run: Row[Any]
+    deployment: Row[Any] | None
+    flow: Row[Any]
+    pool: Row[Any]
+
+
+def read_origin(tx: Tx, run_id: UUID) -> Origin:
+    """Everything that a run's launch depends on."""
+    run = runs.by_id(tx, run_id)
+    return Origin(
+        run=run,
+        deployment=deployments.find(tx, run.deployment_id),
+        flow=flows.by_id(tx, run.flow_id),
+        pool=pools.by_id(tx, run.work_pool_id),
+    )
+
+
+def layers_of(deployment: Row[Any] | None, run_name: str, run_variables: Mapping[str, Any]) -> list[templates.Layer]:
+    """The job variables of a run, the weakest first."""
+    layers = [templates.Layer(f"flow run {run_name!r}", run_variables)]
+    if deployment:
+        layers.insert(0, templates.Layer(f"deployment {deployment.name!r}", deployment.job_variables))
+    return layers
+
+
+def freeze(parts: Parts, tx: Tx, run_id: UUID, attempt_id: UUID, nonce: str) -> Frozen:
+    """Render a run's launch. Raises `Rejected` with what to change."""
+    origin = read_origin(tx, run_id)
+    layers = layers_of(origin.deployment, origin.run.name, origin.run.job_variables)
+    template = origin.pool.base_job_template
+    try:
+        lookup = _fetch(parts, tx, templates.references(template, layers))
+        rendered = templates.render(template, layers, context=_context(origin), lookup=lookup)
+    except SkyliftError as error:
+        remedy = "Correct the job variables of the flow run, its deployment or its work pool"
+        raise Rejected(str(error), remedy=remedy) from error
+    return _compose(parts, origin, rendered, attempt_id, nonce)
+
+
+def _fetch(parts: Parts, tx: Tx, wanted: templates.References) -> templates.Fetched:
+    return templates.Fetched(
+        blocks={
+            (slug, name): documents.by_name(tx, parts.sealer, slug, name, include_secrets=True).data
+            for slug, name in wanted.blocks
+        },
+        documents={
+            each: documents.by_id(tx, parts.sealer, each, include_secrets=True).data for each in wanted.documents
+        },
+        variables=variables.values(tx, wanted.variables),
+        environment={name: os.environ[name] for name in wanted.environment if name in os.environ},
+        allowed_environment=frozenset(parts.settings.template_env),
+    )
+
+
+def _context(origin: Origin) -> dict[str, Any]:
+    run, flow, deployment = origin.run, origin.flow, origin.deployment
+    return {
+        "flow": {"id": str(flow.id), "name": flow.name},
+        "flow_run": {
+            "id": str(run.id),
+            "name": run.name,
+            "run_count": run.run_count,
+            "parameters": run.parameters,
+            "expected_start_time": run.expected_start_time.isoformat(),
+        },
+        "deployment": {"id": str(deployment.id), "name": deployment.name} if deployment else {},
+        "work_pool": {"id": str(origin.pool.id), "name": origin.pool.name},
+    }
+
+
+def _compose(parts: Parts, origin: Origin, rendered: templates.Rendered, attempt_id: UUID, nonce: str) -> Frozen:
+    configuration = dict(rendered.configuration)
+    command, engine = _argv(configuration.pop("command", None)), _engine(origin)
+    env = {name: str(value) for name, value in (configuration.pop("env", None) or {}).items() if value is not None}
+    under_runner = configuration.pop("runner", True)
+    identity = {"SKYLIFT_ATTEMPT": str(attempt_id), "SKYLIFT_API_URL": parts.settings.api_url}
+    run_env = env | {"PREFECT__FLOW_RUN_ID": str(origin.run.id), "SKYLIFT_FLOW_RUN_ID": str(origin.run.id)}
+    if engine is Engine.COMMAND and not command:
+        raise Rejected(
+            "The run has neither a command nor an entrypoint",
+            remedy="Set the job variable 'command', or give the deployment an entrypoint",
+        )
+    if not under_runner:
+        if engine is not Engine.COMMAND:
+            raise Rejected(
+                "An entrypoint needs the runner, and this run's job variable 'runner' is off",
+                remedy="Switch 'runner' on, or set the job variable 'command'",
+            )
+        bare = configuration | {"command": command, "env": run_env | identity}
+        return Frozen(bare, None, sorted(rendered.secrets))
+    python = configuration.pop("python", None) or parts.providers.get(origin.pool.type).python
+    fetch = bootstrap_command(parts.settings.api_url, python=python)
+    launched = configuration | {"command": fetch, "env": identity | {"SKYLIFT_NONCE": nonce}}
+    terms = _terms(origin, engine, command, run_env, configuration)
+    launched.pop("working_dir", None)
+    return Frozen(launched, terms, sorted(rendered.secrets))
+
+
+def _engine(origin: Origin) -> Engine:
+    engine = Engine(origin.deployment.engine) if origin.deployment else Engine.COMMAND
+    if engine is Engine.PREFECT:
+        raise Rejected(
+            "Skylift does not start Prefect's flow engine yet",
+            remedy="Deploy a plain Python function (engine: python) or a command",
+        )
+    if engine is Engine.PYTHON and not (origin.deployment and origin.deployment.entrypoint):
+        raise Rejected("The deployment has no entrypoint", remedy="Give it one: path/to/file.py:function")
+    return engine
+
+
+def _argv(command: Any) -> list[str]:
+    """A command as a list. Text is split like a shell does, but no shell runs it."""
+    if isinstance(command, list):
+        return [str(part) for part in command]
+    try:
+        return shlex.split(command or "")
+    except ValueError as error:
+        raise Rejected(f"The command cannot be split into words: {error}", remedy="Mind its quotes") from error
+
+
+def _terms(
+    origin: Origin, engine: Engine, command: list[str], env: dict[str, str], configuration: dict[str, Any]
+) -> dict[str, Any]:
+    run, deployment, settings = origin.run, origin.deployment, settings_of(origin.pool)
+    return {
+        "flow_run": {
+            "id": str(run.id),
+            "name": run.name,
+            "deployment_id": str(run.deployment_id) if run.deployment_id else None,
+            "flow_name": origin.flow.name,
+            "run_count": run.run_count,
+        },
+        "kind": str(engine),
+        "entrypoint": deployment.entrypoint if deployment and engine is Engine.PYTHON else None,
+        "command": command if engine is Engine.COMMAND else None,
+        "parameters": run.parameters,
+        "code": code_steps(deployment) if deployment else [],
+        "env": env,
+        "working_dir": configuration.get("working_dir"),
+        "timeout_seconds": configuration.get("timeout_seconds"),
+        "grace_seconds": min(settings.cancel_grace, 30.0),
+        "heartbeat_seconds": settings.heartbeat,
+    }
+
+
+def code_steps(deployment: Row[Any]) -> list[dict[str, Any]]:
+    """The deployment's pull steps as the runner knows them. Raises `Rejected` for a step that it does not know."""
+    steps: list[dict[str, Any]] = [{"path": deployment.path}] if deployment.path and not deployment.pull_steps else []
+    for step in deployment.pull_steps or []:
+        for name, options in step.items():
+            steps.append(_code_step(name.rpartition(".")[2], options or {}))
+    return steps
+
+
+def _code_step(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    match name:
+        case "git_clone":
+            ref = options.get("branch") or options.get("commit_sha") or options.get("ref")
+            return {"git": options.get("repository"), "ref": ref, "subdirectory": options.get("subdirectory")}
+        case "archive":
+            kept = ("subdirectory", "sha256")
+            return {"archive": options.get("url")} | {key: options[key] for key in kept if options.get(key)}
+        case "set_working_directory":
+            return {"path": options.get("directory")}
+    raise Rejected(
+        f"The runner knows no pull step named {name!r}", remedy="Use git_clone, archive or set_working_directory"
+    )
+
+
+def check_run(
+    template: Mapping[str, Any], deployment: Row[Any] | None, name: str, run_variables: Mapping[str, Any]
+) -> None:
+    """Refuse a run whose job variables cannot be rendered, when it is made and not when it is too late."""
+    layers = layers_of(deployment, name, run_variables)
+    templates.check_job_variables(template, layers, complete=True)
+
+
+def as_json(frozen: Frozen) -> dict[str, Any]:
+    """For sealing."""
+    return asdict(frozen)
+
+
+def from_json(value: dict[str, Any]) -> Frozen:
+    """What was sealed."""
+    return Frozen(**value)
+
+

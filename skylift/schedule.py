@@ -1,0 +1,197 @@
+"""The verb schedule: continue the ledgers of the schedules that need it, and call late what is late.
+
+A ledger goes on from its stored cursor, not from now, so that an outage loses nothing: slots missed in it are made
+within the catch-up window, older ones are written down as skipped. A tick reads the schedules whose time has come and
+no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import Row, func, insert, select, update
+
+from skylift.ids import new_id
+from skylift.models.schedules import Schedule
+from skylift.models.states import StateType, make_state
+from skylift.parts import Parts
+from skylift.recurrence import slots_after
+from skylift.store import Tx, due, runs
+from skylift.store.tables import deployment_schedules, deployments, schedule_slots
+from skylift.wakeups import Schedule as ScheduleWakeup
+
+MIN_RUNS = 3
+MAX_RUNS = 100
+MIN_AHEAD = timedelta(hours=1)
+MAX_AHEAD = timedelta(days=100)
+SLACK = timedelta(minutes=15)
+"""Made beyond what is needed, so that a busy schedule does not need every tick."""
+SLOTS_PER_TRANSACTION = 500
+BATCH = 100
+
+_schedules: TypeAdapter[Any] = TypeAdapter(Schedule)
+
+
+def schedule(parts: Parts, *, limit: int = 1000) -> int:
+    """Continue up to `limit` schedules; says how many. Leaves a wakeup where more are waiting."""
+    done = 0
+    while done < limit:
+        ids = _waiting(parts, min(BATCH, limit - done))
+        for schedule_id in ids:
+            parts.store.transaction(continue_ledger, schedule_id, catchup=timedelta(seconds=parts.settings.catchup))
+        done += len(ids)
+        if len(ids) < BATCH:
+            break
+    mark_late(parts)
+    return done
+
+
+def _waiting(parts: Parts, limit: int) -> list[UUID]:
+    with parts.store.reading() as tx:
+        rows = tx.all(
+            select(deployment_schedules.c.id)
+            .where(deployment_schedules.c.tick_at <= tx.now)
+            .order_by(deployment_schedules.c.tick_at)
+            .limit(limit)
+        )
+    return [row.id for row in rows]
+
+
+def next_tick(tx: Tx) -> datetime | None:
+    """When the next schedule wants to be continued."""
+    return tx.conn.execute(select(func.min(deployment_schedules.c.tick_at))).scalar_one_or_none()
+
+
+def continue_ledger(tx: Tx, schedule_id: UUID, *, catchup: timedelta) -> None:
+    """Write the next slots of one schedule: each as a run, or as skipped with the reason."""
+    row = tx.conn.execute(
+        update(deployment_schedules)
+        .where(deployment_schedules.c.id == schedule_id, deployment_schedules.c.tick_at <= tx.now)
+        .values(updated=deployment_schedules.c.updated)
+        .returning(*deployment_schedules.c)
+    ).first()
+    if not row:
+        return  # another tick was here
+    deployment = tx.one(select(deployments).where(deployments.c.id == row.deployment_id))
+    if not deployment or deployment.paused or not row.active:
+        tx.run(_update(row).values(tick_at=None))
+        return
+    if row.catchup_seconds is not None:
+        catchup = timedelta(seconds=row.catchup_seconds)
+    known = _known_slots(tx, row)
+    slots, cursor, tick_at = plan(row, tx.now, known)
+    oldest = tx.now - catchup
+    fresh = [slot for slot in slots if slot not in known]
+    _write(tx, row, deployment, [slot for slot in fresh if slot >= oldest])
+    reason = f"Missed by more than the catch-up window of {catchup.total_seconds():g} s"
+    skipped = [_line(row, slot, None, reason) for slot in fresh if slot < oldest]
+    tx.run(insert(schedule_slots), skipped)
+    tx.run(_update(row).values(cursor=cursor, tick_at=tick_at))
+    if tick_at:
+        tx.wake(ScheduleWakeup(), tick_at)
+
+
+def _update(row: Row[Any]) -> Any:
+    return update(deployment_schedules).where(deployment_schedules.c.id == row.id)
+
+
+def _known_slots(tx: Tx, row: Row[Any]) -> set[datetime]:
+    """Slots beyond the cursor, or still to come, that are in the ledger already."""
+    rows = tx.all(
+        select(schedule_slots.c.slot).where(
+            schedule_slots.c.deployment_id == row.deployment_id,
+            schedule_slots.c.identity == row.identity,
+            schedule_slots.c.slot > min(row.cursor, tx.now),
+        )
+    )
+    return {each.slot for each in rows}
+
+
+def plan(
+    row: Row[Any], now: datetime, known: set[datetime]
+) -> tuple[list[datetime], datetime, datetime | None]:
+    """The slots to write, the new cursor, and when to come again (None: the schedule has no more slots)."""
+    most = min(MAX_RUNS, row.max_scheduled_runs or MAX_RUNS)
+    future = sorted(slot for slot in known if slot > now)
+    slots: list[datetime] = []
+    source = _after(row)
+    for slot in islice(source, SLOTS_PER_TRANSACTION):
+        if slot > now:
+            last = future[-1] if future else now
+            enough = len(future) >= MIN_RUNS and last >= now + MIN_AHEAD + SLACK
+            if enough or len(future) >= most or slot > now + MAX_AHEAD:
+                return slots, (slots[-1] if slots else row.cursor), _again(future, slot, now)
+            future.append(slot)
+        slots.append(slot)
+    if len(slots) == SLOTS_PER_TRANSACTION:
+        return slots, slots[-1], now
+    return slots, (slots[-1] if slots else row.cursor), None
+
+
+def _after(row: Row[Any]) -> Iterator[datetime]:
+    return slots_after(_schedules.validate_python(row.schedule), row.cursor)
+
+
+def _again(future: list[datetime], following: datetime, now: datetime) -> datetime:
+    """Come when fewer than three runs or less than an hour would be left, or half of a full ledger is used up."""
+    if len(future) < MIN_RUNS:
+        return max(future[0] if future else following - MAX_AHEAD, now + timedelta(seconds=1))
+    soonest = min(future[-MIN_RUNS], max(future[-1] - MIN_AHEAD, future[len(future) // 2]))
+    return max(soonest, now + timedelta(milliseconds=100))
+
+
+def _write(tx: Tx, row: Row[Any], deployment: Row[Any], slots: list[datetime]) -> None:
+    wanted = [(_run(row, deployment, slot), _first_state(tx, slot)) for slot in slots]
+    if not wanted:
+        return
+    runs.create_many(tx, wanted)
+    lines = [_line(row, slot, run["id"], None) for slot, (run, _) in zip(slots, wanted, strict=True)]
+    tx.run(insert(schedule_slots), lines)
+
+
+def _first_state(tx: Tx, slot: datetime) -> Any:
+    return make_state(StateType.SCHEDULED, tx.now, scheduled_time=slot, message="Flow run scheduled")
+
+
+def _line(row: Row[Any], slot: datetime, run_id: UUID | None, skipped: str | None) -> dict[str, Any]:
+    return {
+        "deployment_id": row.deployment_id,
+        "identity": row.identity,
+        "slot": slot,
+        "flow_run_id": run_id,
+        "skipped": skipped,
+    }
+
+
+def _run(row: Row[Any], deployment: Row[Any], slot: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "flow_id": deployment.flow_id,
+        "deployment_id": deployment.id,
+        "deployment_version": deployment.version,
+        "parameters": {**deployment.parameters, **row.parameters},
+        "tags": ["auto-scheduled", *deployment.tags],
+        "labels": deployment.labels,
+        "auto_scheduled": True,
+        "idempotency_key": f"scheduled {deployment.id} {row.identity} {slot.isoformat(sep=' ')}",
+        "created_by": {"id": str(row.id), "type": "SCHEDULE", "display_value": row.slug or row.identity},
+        "work_pool_id": deployment.work_pool_id,
+        "work_queue_id": deployment.work_queue_id,
+    }
+
+
+def mark_late(parts: Parts) -> int:
+    """Call runs Late that should have started a while ago; says how many."""
+    marked = 0
+    while True:
+        with parts.store.reading() as tx:
+            late = due.unmarked_late(tx, tx.now - timedelta(seconds=parts.settings.late_after), BATCH)
+        if late:
+            marked += parts.store.transaction(runs.mark_late, late)
+        if len(late) < BATCH:
+            return marked

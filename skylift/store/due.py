@@ -1,0 +1,96 @@
+"""Runs that wait to be claimed, and the wakeups that they cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, delete, func, insert, select, update
+
+from skylift.store.engine import Tx
+from skylift.store.tables import due, work_pools
+from skylift.wakeups import Dispatch
+
+STALE_WAKEUP = timedelta(seconds=30)
+"""A wakeup that is overdue by this much was lost, and another may be sent."""
+
+
+def entry(run: dict[str, Any]) -> dict[str, Any]:
+    """The row of a scheduled run that has a work pool; `run` as in the flow_runs table."""
+    return {
+        "flow_run_id": run["id"],
+        "work_pool_id": run["work_pool_id"],
+        "work_queue_id": run["work_queue_id"],
+        "deployment_id": run["deployment_id"],
+        "due_at": run["next_scheduled_start_time"],
+        "watch_late": run["state_name"] == "Scheduled",
+    }
+
+
+def add(tx: Tx, entries: list[dict[str, Any]]) -> None:
+    """Let these runs be claimed from their due times on, and see to a wakeup."""
+    tx.run(insert(due), entries)
+    earliest: dict[UUID, datetime] = {}
+    for row in entries:
+        pool = row["work_pool_id"]
+        earliest[pool] = min(row["due_at"], earliest.get(pool, row["due_at"]))
+    for pool, at in earliest.items():
+        wake_pool(tx, pool, at)
+
+
+def remove(tx: Tx, flow_run_ids: Iterable[UUID]) -> None:
+    """These runs no longer wait."""
+    tx.run(delete(due).where(due.c.flow_run_id.in_(list(flow_run_ids))))
+
+
+def wake_pool(tx: Tx, pool_id: UUID, at: datetime) -> None:
+    """See to it that the pool is dispatched at `at`, unless a wakeup that is early enough is under way."""
+    at = max(at, tx.now)
+    planned = tx.conn.execute(select(work_pools.c.wakeup_at).where(work_pools.c.id == pool_id)).scalar()
+    if planned and planned <= at and planned > tx.now - STALE_WAKEUP:
+        return
+    tx.run(update(work_pools).where(work_pools.c.id == pool_id).values(wakeup_at=at))
+    tx.wake(Dispatch(pool_id), at)
+
+
+def next_due(tx: Tx, pool_id: UUID) -> datetime | None:
+    """When the pool's next run is due, be it in the past."""
+    return tx.conn.execute(
+        select(func.min(due.c.due_at)).where(due.c.work_pool_id == pool_id)
+    ).scalar_one_or_none()
+
+
+def pools_with_due_runs(tx: Tx) -> list[UUID]:
+    """Every pool that has a run whose time has come."""
+    rows = tx.all(
+        select(work_pools.c.id).where(
+            select(due.c.flow_run_id)
+            .where(due.c.work_pool_id == work_pools.c.id, due.c.due_at <= tx.now)
+            .exists()
+        )
+    )
+    return [row.id for row in rows]
+
+
+def candidates(
+    tx: Tx, queue_id: UUID, limit: int, without_deployments: Iterable[UUID] = ()
+) -> list[Row[Any]]:
+    """A queue's runs whose time has come, the earliest first."""
+    blocked = list(without_deployments)
+    query = select(due).where(due.c.work_queue_id == queue_id, due.c.due_at <= tx.now)
+    if blocked:
+        query = query.where(due.c.deployment_id.is_(None) | due.c.deployment_id.not_in(blocked))
+    return tx.all(query.order_by(due.c.due_at, due.c.flow_run_id).limit(limit))
+
+
+def unmarked_late(tx: Tx, before: datetime, limit: int) -> list[UUID]:
+    """Runs that should have started before this instant and are not called Late yet."""
+    rows = tx.all(
+        select(due.c.flow_run_id)
+        .where(due.c.watch_late.is_(True), due.c.due_at < before)
+        .order_by(due.c.due_at)
+        .limit(limit)
+    )
+    return [row.flow_run_id for row in rows]

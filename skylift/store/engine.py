@@ -1,0 +1,202 @@
+"""Connections and transactions: the same code path for SQLite and PostgreSQL.
+
+A transaction is a function of a `Tx`. It is run again when the database refuses it for another's sake (serialization
+failure, deadlock, a busy file), so it must do nothing but talk to the database.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Row, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from skylift.clock import Clock
+from skylift.errors import MissingExtraError, SkyliftError
+from skylift.ids import new_id
+from skylift.store import tables
+from skylift.wakeups import NoWakeups, Wakeup, Wakeups
+
+T = TypeVar("T")
+
+RETRIED_SQLSTATES = {"40001", "40P01"}  # serialization_failure, deadlock_detected
+ATTEMPTS = 12
+BUSY_SECONDS = 30.0
+
+
+class StoreBusyError(SkyliftError):
+    """The database refused the transaction again and again for the sake of others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """A transaction under way: its connection, and the one instant that it calls now."""
+
+    conn: Connection
+    now: datetime
+    wakeups: dict[Wakeup, datetime] = field(default_factory=dict)
+
+    def wake(self, wakeup: Wakeup, at: datetime) -> None:
+        """Send this wakeup once the transaction is committed; of several that are equal the earliest."""
+        self.wakeups[wakeup] = min(at, self.wakeups.get(wakeup, at))
+
+    def one(self, statement: Any, parameters: Any = None) -> Row[Any] | None:
+        """The first row, or None."""
+        return self.conn.execute(statement, parameters).first()
+
+    def all(self, statement: Any, parameters: Any = None) -> list[Row[Any]]:
+        """All rows."""
+        return list(self.conn.execute(statement, parameters).all())
+
+    def run(self, statement: Any, parameters: Any = None) -> int:
+        """Execute, and say how many rows were changed. A list of parameters without a row does nothing."""
+        if isinstance(parameters, list) and not parameters:
+            return 0
+        return self.conn.execute(statement, parameters).rowcount
+
+
+class Store:
+    """The database of one installation. Safe to share between threads."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        wakeups: Wakeups | None = None,
+        isolation_level: str | None = None,
+        pool_size: int = 10,
+    ) -> None:
+        self.url = make_url(url)
+        self.clock = clock
+        self.wakeups = wakeups or NoWakeups()
+        self.engine = self._engine(isolation_level, pool_size)
+        self.dialect = self.engine.dialect.name
+        self._installation_id: UUID | None = None
+
+    def _engine(self, isolation_level: str | None, pool_size: int) -> Engine:
+        if self.url.get_backend_name() == "sqlite":
+            engine = create_engine(
+                self.url,
+                connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},
+                pool_size=pool_size,
+                max_overflow=pool_size,
+            )
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+            return engine
+        if self.url.drivername in {"postgres", "postgresql"}:
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        options: dict[str, Any] = {"isolation_level": isolation_level} if isolation_level else {}
+        try:
+            return create_engine(
+                self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, **options
+            )
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                f"PostgreSQL needs the extra 'postgres' ({error.name} is missing): pip install 'skylift[postgres]'"
+            ) from error
+
+    def transaction(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run `work(tx, …)` in one write transaction and commit it; again from the start where it lost a race."""
+        for turn in range(ATTEMPTS):
+            try:
+                with self.engine.connect() as conn:
+                    conn = conn.execution_options(skylift_write=True)
+                    with conn.begin():
+                        tx = Tx(conn, self._now(conn))
+                        result = work(tx, *args, **kwargs)
+                for wakeup, at in tx.wakeups.items():
+                    self.wakeups.send(wakeup, at)
+                return result
+            except DBAPIError as error:
+                if not is_retryable(error):
+                    raise
+                if turn == ATTEMPTS - 1:
+                    raise StoreBusyError from error
+            time.sleep(random.uniform(0, 0.005 * 2 ** min(turn, 7)))  # noqa: S311 - jitter is no secret
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def reading(self) -> Iterator[Tx]:
+        """A transaction that only reads."""
+        with self.engine.connect() as conn, conn.begin():
+            yield Tx(conn, self._now(conn))
+
+    def _now(self, conn: Connection) -> datetime:
+        if self.clock:
+            return self.clock.now()
+        if self.dialect == "sqlite":  # the file's clock is this machine's
+            return datetime.now(UTC)
+        now: datetime = conn.execute(_CLOCK).scalar_one()
+        return now.astimezone(UTC)
+
+    def migrate(self) -> None:
+        """Create the tables, or bring those of an older version up to date. Safe to call from many processes."""
+        from skylift.store import migrations  # noqa: PLC0415 - Alembic is slow to import and seldom needed
+
+        migrations.upgrade(self.engine)
+
+    def is_current(self) -> bool:
+        """Whether the tables are those of this version, without importing Alembic."""
+        from skylift.store.migrations.head import HEAD  # noqa: PLC0415
+
+        with self.engine.connect() as conn:
+            if not inspect(conn).has_table("alembic_version"):
+                return False
+            return conn.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD
+
+    def ensure_current(self) -> None:
+        """Migrate if that is needed."""
+        if not self.is_current():
+            self.migrate()
+
+    @property
+    def installation_id(self) -> UUID:
+        """Marks this installation's infrastructure. Made at the first use."""
+        if self._installation_id is None:
+            self._installation_id = self.transaction(_installation_id)
+        return self._installation_id
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+_CLOCK = text("SELECT clock_timestamp()")
+
+
+def is_retryable(error: DBAPIError) -> bool:
+    """Whether the same transaction may well succeed if it is simply run again."""
+    if getattr(error.orig, "sqlstate", None) in RETRIED_SQLSTATES:
+        return True
+    return isinstance(error, OperationalError) and "database is locked" in str(error.orig)
+
+
+def _installation_id(tx: Tx) -> UUID:
+    row = tx.one(tables.installation.select().limit(1))
+    if row:
+        return row.id  # type: ignore[no-any-return]
+    made = new_id()
+    tx.run(tables.installation.insert().values(id=made, created=tx.now))
+    return made
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # a commit that was answered survives a power cut
+    cursor.close()
+
+
+def _begin_sqlite(conn: Connection) -> None:
+    # A deferred transaction that reads and then writes fails at once if another wrote in between.
+    write = conn.get_execution_options().get("skylift_write")
+    conn.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,0 +1,3 @@
+"""The newest revision, where it can be read without importing Alembic."""
+
+HEAD = "0001"

