@@ -26,8 +26,8 @@ SOON = 2.0
 def admit(tx: Tx, sealer: Sealer, attempt_id: UUID, instance: str, nonce: str | None) -> Terms:
     """Let the first instance run, and it alone. The same one may ask again, and gets a new token.
 
-    Raises `NotFoundError`, `GoneError` (the attempt was given up), `ForbiddenError` (the nonce), `ConflictError` (another
-    instance runs it).
+    Raises `NotFoundError`, `GoneError` (the attempt was given up), `ForbiddenError` (the nonce), `ConflictError`
+    (another instance runs it).
     """
     attempt = _live(tx, attempt_id)
     if attempt.stop or not attempt.request:
@@ -132,5 +132,3 @@ def _verdict(tx: Tx, word: Ended) -> State:
             return make_state(StateType.CANCELLED, tx.now, message=word.reason)
         case _:
             return make_state(StateType.CRASHED, tx.now, message=word.reason or "The run ended without a reason")
-
-

@@ -1,7 +1,7 @@
 """The claim: one transaction that turns a pool's due runs into attempts.
 
-The pool's row is updated first, which makes claimers of one pool queue up under any isolation level (a locking read does
-not: two claimers on a snapshot both pass). What the provider's quota or a limit has no room for stays as it was.
+The pool's row is updated first, which makes claimers of one pool queue up under any isolation level (a locking read
+does not: two claimers on a snapshot both pass). What the provider's quota or a limit has no room for stays as it was.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from skylift.store import attempts, due, runs, timeline
 from skylift.store.engine import Tx
 from skylift.store.pools import settings_of
 from skylift.store.tables import attempts as attempts_table
-from skylift.store.tables import due as due_table
 from skylift.store.tables import (
     deployments,
     flow_run_states,
@@ -30,6 +29,7 @@ from skylift.store.tables import (
     work_pools,
     work_queues,
 )
+from skylift.store.tables import due as due_table
 from skylift.wakeups import Dispatch
 
 UNLIMITED = 1_000_000_000
@@ -120,7 +120,7 @@ def _take(
 
 
 class _DeploymentGate:
-    """Limits of deployments. Their rows are locked in the order of their ids: a deployment may have runs in two pools."""
+    """Limits of deployments. Their rows are locked in the order of their ids: two pools may share deployments."""
 
     def __init__(self, tx: Tx, lock_first: Iterable[UUID]) -> None:
         self.tx = tx
@@ -302,7 +302,5 @@ class _Bucket:
     def spend(self, tx: Tx, count: int) -> None:
         self.tokens -= count
         tx.run(
-            update(quota_buckets)
-            .where(quota_buckets.c.key == self.key)
-            .values(tokens=self.tokens, filled_at=tx.now)
+            update(quota_buckets).where(quota_buckets.c.key == self.key).values(tokens=self.tokens, filled_at=tx.now)
         )

@@ -104,8 +104,8 @@ def _freeze_all(parts: Parts, attempt_ids: list[UUID], owner: UUID, report: Repo
                 rendered[row.id] = rendering.freeze(parts, tx, row.flow_run_id, row.id, nonce), nonce
             except Rejected as error:
                 refused.append((row.id, error))
-    for attempt_id, error in refused:
-        parts.store.transaction(_reject, attempt_id, owner, error)
+    for attempt_id, refusal in refused:
+        parts.store.transaction(_reject, attempt_id, owner, refusal)
         report.add("rejected")
     sealed = {each: parts.sealer.seal(rendering.as_json(frozen)) for each, (frozen, _) in rendered.items()}
     lease = {row.id: parts.providers.get(row.provider_type).call_timeout for row in rows}
@@ -146,7 +146,7 @@ def _freeze(
     sealed: dict[UUID, str],
     longest_call: dict[UUID, float],
 ) -> dict[UUID, float]:
-    """Seal the requests on those attempts that are still ours and wanted; says until when (monotonic) each may be sent."""
+    """Seal the requests on those attempts that are still ours and wanted; says until when each may be sent."""
     written: dict[UUID, float] = {}
     for attempt_id, (frozen, nonce) in sorted(rendered.items()):
         row = tx.conn.execute(
@@ -188,9 +188,7 @@ def in_words(error: Rejected | BusyError | Unreachable) -> str:
     return f"{error}. {error.remedy}" if error.remedy else str(error)
 
 
-def _note_problem(
-    tx: Tx, run_id: UUID, attempt_id: UUID, kind: str, error: Rejected | BusyError | Unreachable
-) -> None:
+def _note_problem(tx: Tx, run_id: UUID, attempt_id: UUID, kind: str, error: Rejected | BusyError | Unreachable) -> None:
     timeline.note(tx, run_id, kind, str(error), attempt_id=attempt_id, remedy=error.remedy)
 
 

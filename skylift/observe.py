@@ -349,9 +349,7 @@ def _clean_up(parts: Parts, provider: Provider, row: Row[Any]) -> None:
 
 def _later(parts: Parts, attempt_id: UUID, pause: timedelta) -> None:
     def work(tx: Tx) -> None:
-        tx.run(
-            update(ended_attempts).where(ended_attempts.c.id == attempt_id).values(cleanup_at=tx.now + pause)
-        )
+        tx.run(update(ended_attempts).where(ended_attempts.c.id == attempt_id).values(cleanup_at=tx.now + pause))
         attempts.wake_observe(tx, tx.now + pause)
 
     parts.store.transaction(work)

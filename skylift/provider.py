@@ -1,7 +1,8 @@
 """The port to the places a flow run is pushed to, and the few kinds of errors that they answer with.
 
-The docstrings are the contract. Every method returns soon, may be called again at any time, and treats "not there" as an
-answer. A provider holds no state of its own: whatever it must know later is in the handle or found by the attempt's id.
+The docstrings are the contract. Every method returns soon, may be called again at any time, and treats "not there" as
+an answer. A provider holds no state of its own: whatever it must know later is in the handle or found by the attempt's
+id.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """An attempt as observe, stop, logs and cleanup name it. `handle` is None while no answer to launch was recorded."""
+    """An attempt as its provider is told of it. `handle` is None while no answer to launch was recorded."""
 
     attempt_id: UUID
     handle: str | None

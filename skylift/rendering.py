@@ -18,7 +18,7 @@ from sqlalchemy import Row
 from skylift import templates
 from skylift.bootstrap import bootstrap_command
 from skylift.errors import SkyliftError
-from skylift.models.flows import Engine
+from skylift.models.flows import Engine, Flow
 from skylift.parts import Parts
 from skylift.provider import Rejected
 from skylift.store import Tx, deployments, flows, pools, runs, variables
@@ -43,7 +43,7 @@ class Origin:
 
     run: Row[Any]
     deployment: Row[Any] | None
-    flow: Row[Any]
+    flow: Flow
     pool: Row[Any]
 
 
@@ -136,6 +136,8 @@ def _compose(parts: Parts, origin: Origin, rendered: templates.Rendered, attempt
     launched = configuration | {"command": fetch, "env": identity | {"SKYLIFT_NONCE": nonce}}
     terms = _terms(origin, engine, command, run_env, configuration)
     launched.pop("working_dir", None)
+    if terms["timeout_seconds"]:  # the runner keeps the time; the provider's clock is the backstop
+        launched["timeout_seconds"] = float(terms["timeout_seconds"]) + terms["grace_seconds"] + 60
     return Frozen(launched, terms, sorted(rendered.secrets))
 
 
@@ -226,5 +228,3 @@ def as_json(frozen: Frozen) -> dict[str, Any]:
 def from_json(value: dict[str, Any]) -> Frozen:
     """What was sealed."""
     return Frozen(**value)
-
-

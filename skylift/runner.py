@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import collections
 import contextlib
+import errno
 import functools
 import hashlib
 import http.client
@@ -121,11 +122,17 @@ class Api:
             reused, wait = bool(self.idle), pause * random.uniform(0.5, 1.0)  # noqa: S311
             try:
                 status, retry_after, answer = self._ask(path, body, timeout)
-                if status not in RETRIED:
-                    return status, json.loads(answer) if answer else None
                 problem = f"{status} {http.client.responses.get(status, '')}".strip()
-                wait = max(wait, min(float(retry_after or 0), 30.0))
-            except (OSError, http.client.HTTPException, ValueError) as error:
+                if status not in RETRIED:
+                    try:
+                        return status, json.loads(answer) if answer else None
+                    except ValueError:  # not from our API: a gateway, or a page for people to log in on
+                        problem += ", and the answer is no JSON"
+                        if status >= 400:
+                            return status, answer[:300].decode("utf-8", "replace")
+                elif re.fullmatch("[0-9]{1,9}", retry_after or ""):
+                    wait = max(wait, min(float(retry_after or 0), 30.0))
+            except (OSError, http.client.HTTPException) as error:
                 if reused:
                     continue  # a kept connection that the other side had closed costs no patience
                 problem = str(error) or type(error).__name__
@@ -172,11 +179,13 @@ class Logs:
         self.urgent = self.stuck = self.refused = False
         threading.Thread(target=self._pump, daemon=True).start()
 
-    def put(self, name: str, level: int, text: str, at: float | None = None) -> None:
+    def put(self, name: str, level: int, text: str, at: float | None = None, wait: bool = True) -> None:
         with self.change:
-            if not self.change.wait_for(lambda: self.size < QUEUE_BYTES or self.urgent or self.stuck, HOLD_SECONDS):
+            if wait and not self.change.wait_for(
+                lambda: self.size < QUEUE_BYTES or self.urgent or self.stuck, HOLD_SECONDS
+            ):
                 self.stuck = True
-            if self.refused or (self.stuck and self.size >= QUEUE_BYTES):
+            if self.refused or (wait and self.stuck and self.size >= QUEUE_BYTES and not self.urgent):
                 self.dropped += 1
                 return
             if self.dropped:
@@ -206,16 +215,18 @@ class Logs:
             self.change.notify_all()
 
     def _pump(self) -> None:
+        sent = 0.0
         while True:
             with self.change:
                 self.change.wait_for(lambda: bool(self.queue))
-                self.change.wait_for(lambda: self.urgent or len(self.queue) >= BATCH_LINES, LINGER)
+                linger = max(0.0, sent + LINGER - time.monotonic())
+                self.change.wait_for(lambda: self.urgent or len(self.queue) >= BATCH_LINES, linger)
                 batch: list[bytes] = []
                 total = 2
                 while self.queue and len(batch) < BATCH_LINES and total + len(self.queue[0]) < BATCH_BYTES:
                     batch.append(self.queue.popleft())
                     total += len(batch[-1]) + 1
-                self.sending = len(batch)
+                self.sending, sent = len(batch), time.monotonic()
             self._send(b"[" + b",".join(batch) + b"]")
             with self.change:
                 self.size -= sum(map(len, batch))
@@ -332,7 +343,7 @@ class Output:
     def _read_report(self, data: bytes) -> None:
         *whole, self.report = (self.report + data).split(b"\n")
         for line in whole:
-            with contextlib.suppress(ValueError):  # somebody else wrote to our pipe
+            with contextlib.suppress(ValueError, TypeError):  # somebody else wrote to our pipe
                 kind, source, at, piece, done = json.loads(line)
                 if kind in ("stdout", "stderr"):
                     self._text(kind, source, piece.encode("latin-1"), at)
@@ -808,7 +819,8 @@ class Runner:
     def __init__(self, api: Api, path: str, instance: str, terms: dict[str, Any]) -> None:
         self.api, self.path, self.instance, self.terms = api, path, instance, terms
         self.inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        self.run_id, self.grace = str(terms["flow_run"]["id"]), float(terms.get("grace_seconds") or 30)
+        grace = terms.get("grace_seconds")
+        self.run_id, self.grace = str(terms["flow_run"]["id"]), 30.0 if grace is None else float(grace)
         self.logs, self.over = Logs(api, self.run_id), threading.Event()
         self.output = Output(self.logs)
 
@@ -827,10 +839,12 @@ class Runner:
         except Exception as error:  # ours or the machine's: no space, no memory, the API
             end = {"outcome": "crashed", "reason": f"The runner could not go on: {type(error).__name__}: {error}"}
             say(traceback.format_exc())
+            self.kill_at = time.monotonic()
         try:
             self.watch()  # what was started on the way
             return self.finish(end)
         finally:
+            signal_all(self.below(), signal.SIGKILL)  # a git, say, that came too late for the halt
             if self.home:
                 shutil.rmtree(self.home, ignore_errors=True)
 
@@ -842,11 +856,10 @@ class Runner:
         env, steps = self.environment(), self.terms.get("code") or []
         if any("path" not in step for step in steps):
             self.home = tempfile.mkdtemp(prefix="skylift-")
-        folders = (
-            self.aside(lambda: load_code(steps, self.home or "", env, lambda text: self.note(INFO, text)))
-            if steps
-            else []
-        )
+        folders: list[str] = []
+        if steps:
+            fetched = functools.partial(self.note, INFO)
+            folders = self.aside(functools.partial(load_code, steps, self.home or "", env, fetched))
         base = folders[-1] if folders else os.getcwd()
         place = os.path.join(base, self.terms.get("working_dir") or "")
         if not os.path.isdir(place):
@@ -855,19 +868,17 @@ class Runner:
         if refusal:
             return refusal
         kills = oom_kills()
-        folders = list(
-            dict.fromkeys([os.path.abspath(place) if not folders else base, os.path.abspath(place), *folders])
-        )
+        folders = list(dict.fromkeys([base if folders else os.path.abspath(place), os.path.abspath(place), *folders]))
         self.start(kind(self.terms, folders), place, env)
         self.watch()
+        self.logs.flush(0)  # from now on the reader must not be held back: a Python child's end comes behind its output
         self.reader.join(LEFTOVER_GRACE)
         return self.judge(self.code, oom_kills() > kills)
 
     def environment(self) -> dict[str, str]:
         env = {name: value for name, value in os.environ.items() if name not in PRIVATE}
-        env.setdefault(
-            "PYTHONUNBUFFERED", "1"
-        )  # or a Python command's lines come late, and not at all when it is killed
+        # Else the lines of a Python command come late, and not at all when it is killed.
+        env.setdefault("PYTHONUNBUFFERED", "1")
         env.update(
             SKYLIFT_FLOW_RUN_ID=self.run_id,
             SKYLIFT_FLOW_RUN_NAME=str(self.terms["flow_run"].get("name") or ""),
@@ -911,7 +922,9 @@ class Runner:
                 command, cwd=place, env=env, stdin=subprocess.PIPE if payload else subprocess.DEVNULL,
                 stdout=out, stderr=err, pass_fds=[report] if payload else [], start_new_session=True,
             )  # fmt: skip
-        except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+                raise  # the machine's, not the user's
             raise CodeError(
                 f"The command {command[0]!r} cannot be started: {error.strerror} (in {place}, PATH={env.get('PATH')})."
             ) from None
@@ -973,7 +986,7 @@ class Runner:
 
     def note(self, level: int, text: str) -> None:
         say(text)
-        self.logs.put("skylift.runner", level, text)
+        self.logs.put("skylift.runner", level, text, wait=False)  # a stop must not wait for the API
 
     def aside(self, work: Callable[[], Any]) -> Any:
         """The result of `work`, done on a thread, so that this one hears of halts meanwhile. Raises HaltedError."""

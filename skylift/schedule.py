@@ -112,9 +112,7 @@ def _known_slots(tx: Tx, row: Row[Any]) -> set[datetime]:
     return {each.slot for each in rows}
 
 
-def plan(
-    row: Row[Any], now: datetime, known: set[datetime]
-) -> tuple[list[datetime], datetime, datetime | None]:
+def plan(row: Row[Any], now: datetime, known: set[datetime]) -> tuple[list[datetime], datetime, datetime | None]:
     """The slots to write, the new cursor, and when to come again (None: the schedule has no more slots)."""
     most = min(MAX_RUNS, row.max_scheduled_runs or MAX_RUNS)
     future = sorted(slot for slot in known if slot > now)

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -63,7 +64,8 @@ class ProcessProvider:
         return None
 
     def launch(self, launch: Launch) -> str:
-        deadline = shim.boot_time() + int(self.call_timeout * 1e9)
+        left = min(self.call_timeout, launch.send_before - time.monotonic())
+        deadline = shim.boot_time() + int(left * 1e9)
         configuration = request.read_configuration(launch.configuration)
         env = request.child_environment(configuration, launch.attempt_id, os.environ)
         folder = self._folder(launch.attempt_id)

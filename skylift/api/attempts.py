@@ -23,7 +23,8 @@ def read_runner(sha256: str) -> Response:
     """The runner, by its content hash."""
     if sha256 != runner_sha256():
         raise NotFoundError("This version of the runner is not served here")
-    return Response(runner_source(), media_type="text/x-python", headers={"Cache-Control": "max-age=31536000, immutable"})
+    headers = {"Cache-Control": "max-age=31536000, immutable"}
+    return Response(runner_source(), media_type="text/x-python", headers=headers)
 
 
 @router.post("/attempts/{attempt_id}/admit", dependencies=[scopes.OPEN])

@@ -87,9 +87,7 @@ def resume_deployment(parts: PartsDep, deployment_id: UUID) -> None:
 
 
 @router.post("/{deployment_id}/create_flow_run", status_code=201, dependencies=[scopes.SHARED_WRITE])
-def create_flow_run(
-    parts: PartsDep, deployment_id: UUID, body: DeploymentRunCreate, response: Response
-) -> FlowRun:
+def create_flow_run(parts: PartsDep, deployment_id: UUID, body: DeploymentRunCreate, response: Response) -> FlowRun:
     """A run of the deployment (201), or the one that was made with this idempotency key (200)."""
 
     def work(tx: Tx) -> tuple[FlowRun, bool]:
@@ -135,9 +133,7 @@ def delete_schedule(parts: PartsDep, deployment_id: UUID, schedule_id: UUID) -> 
 
 
 @router.get("/{deployment_id}/slots", dependencies=[scopes.NONE])
-def read_slots(
-    parts: PartsDep, deployment_id: UUID, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> list[Slot]:
+def read_slots(parts: PartsDep, deployment_id: UUID, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[Slot]:
     """The newest lines of the slot ledger: what was made, and what was skipped and why."""
     with parts.store.reading() as tx:
         return [Slot.model_validate(row) for row in deployments.slots_of(tx, deployment_id, limit)]

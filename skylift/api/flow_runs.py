@@ -105,4 +105,3 @@ def explain(parts: PartsDep, flow_run_id: UUID) -> Explanation:
         run = runs.by_id(tx, flow_run_id)
         lines = [TimelineEntry.model_validate(row) for row in timeline.read(tx, flow_run_id)]
         return Explanation(flow_run=views.run(tx, run), timeline=lines, waiting_for=waiting_for(tx, run))
-

@@ -36,10 +36,7 @@ def by_id(tx: Tx, attempt_id: UUID) -> Row[Any] | None:
 def lock(tx: Tx, attempt_id: UUID) -> Row[Any] | None:
     """The attempt, if it is live; others who want to change it wait until this transaction is over."""
     return tx.conn.execute(
-        update(table)
-        .where(table.c.id == attempt_id)
-        .values(launch_calls=table.c.launch_calls)
-        .returning(*table.c)
+        update(table).where(table.c.id == attempt_id).values(launch_calls=table.c.launch_calls).returning(*table.c)
     ).first()
 
 

@@ -157,4 +157,7 @@ def _put_back(value: Any, old: Any) -> Any:
     if isinstance(value, dict):
         olds = old if isinstance(old, dict) else {}
         return {key: _put_back(each, olds.get(key)) for key, each in value.items()}
+    if isinstance(value, list):
+        before = old if isinstance(old, list) else []
+        return [_put_back(each, before[at] if at < len(before) else None) for at, each in enumerate(value)]
     return old if value == MASK and old is not None else value

@@ -82,9 +82,7 @@ def upsert(tx: Tx, wanted: DeploymentCreate) -> tuple[Row[Any], bool]:
     if not tx.one(select(flows.c.id).where(flows.c.id == wanted.flow_id)):
         raise NotFoundError(f"Flow {wanted.flow_id} not found")
     found = tx.one(
-        select(deployments.c.id).where(
-            deployments.c.flow_id == wanted.flow_id, deployments.c.name == wanted.name
-        )
+        select(deployments.c.id).where(deployments.c.flow_id == wanted.flow_id, deployments.c.name == wanted.name)
     )
     values = wanted.model_dump(
         mode="json", exclude={"flow_id", "schedules", "work_pool_name", "work_queue_name", "concurrency_options"}
@@ -149,9 +147,7 @@ def _place(tx: Tx, pool_name: str | None, queue_name: str | None) -> dict[str, U
 
 def pool_name_of(tx: Tx, row: Row[Any]) -> str | None:
     """The name of the pool that a deployment or run goes to."""
-    name: str | None = tx.conn.execute(
-        select(work_pools.c.name).where(work_pools.c.id == row.work_pool_id)
-    ).scalar()
+    name: str | None = tx.conn.execute(select(work_pools.c.name).where(work_pools.c.id == row.work_pool_id)).scalar()
     return name
 
 
@@ -162,9 +158,7 @@ def _check_job_variables(tx: Tx, values: dict[str, Any], origin: str) -> None:
         templates.check_job_variables(template, layers, complete=False)
 
 
-def _write(
-    tx: Tx, deployment_id: UUID, values: dict[str, Any], schedules: Sequence[ScheduleCreate] | None
-) -> None:
+def _write(tx: Tx, deployment_id: UUID, values: dict[str, Any], schedules: Sequence[ScheduleCreate] | None) -> None:
     before = lock(tx, deployment_id)
     tx.run(update(deployments).where(deployments.c.id == deployment_id).values(**values))
     after = by_id(tx, deployment_id)
@@ -181,10 +175,7 @@ def _write(
 def lock(tx: Tx, deployment_id: UUID) -> Row[Any]:
     """The deployment; others who want to change it wait. Raises `NotFoundError`."""
     row = tx.conn.execute(
-        update(deployments)
-        .where(deployments.c.id == deployment_id)
-        .values(updated=tx.now)
-        .returning(*deployments.c)
+        update(deployments).where(deployments.c.id == deployment_id).values(updated=tx.now).returning(*deployments.c)
     ).first()
     if not row:
         raise NotFoundError(f"Deployment {deployment_id} not found")
@@ -286,11 +277,7 @@ def _change(tx: Tx, deployment: Row[Any], row: Row[Any], values: dict[str, Any])
         changed["identity"] = content_identity(schedule, values.get("parameters", old["parameters"]))
     elif values.get("slug"):
         changed["identity"] = values["slug"]
-    tx.run(
-        update(deployment_schedules)
-        .where(deployment_schedules.c.id == row.id)
-        .values(**changed, updated=tx.now)
-    )
+    tx.run(update(deployment_schedules).where(deployment_schedules.c.id == row.id).values(**changed, updated=tx.now))
     new = schedule_by_id(tx, deployment.id, row.id)
     if "active" in changed:
         _switch(tx, deployment, new, on=new.active)

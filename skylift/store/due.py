@@ -57,26 +57,20 @@ def wake_pool(tx: Tx, pool_id: UUID, at: datetime) -> None:
 
 def next_due(tx: Tx, pool_id: UUID) -> datetime | None:
     """When the pool's next run is due, be it in the past."""
-    return tx.conn.execute(
-        select(func.min(due.c.due_at)).where(due.c.work_pool_id == pool_id)
-    ).scalar_one_or_none()
+    return tx.conn.execute(select(func.min(due.c.due_at)).where(due.c.work_pool_id == pool_id)).scalar_one_or_none()
 
 
 def pools_with_due_runs(tx: Tx) -> list[UUID]:
     """Every pool that has a run whose time has come."""
     rows = tx.all(
         select(work_pools.c.id).where(
-            select(due.c.flow_run_id)
-            .where(due.c.work_pool_id == work_pools.c.id, due.c.due_at <= tx.now)
-            .exists()
+            select(due.c.flow_run_id).where(due.c.work_pool_id == work_pools.c.id, due.c.due_at <= tx.now).exists()
         )
     )
     return [row.id for row in rows]
 
 
-def candidates(
-    tx: Tx, queue_id: UUID, limit: int, without_deployments: Iterable[UUID] = ()
-) -> list[Row[Any]]:
+def candidates(tx: Tx, queue_id: UUID, limit: int, without_deployments: Iterable[UUID] = ()) -> list[Row[Any]]:
     """A queue's runs whose time has come, the earliest first."""
     blocked = list(without_deployments)
     query = select(due).where(due.c.work_queue_id == queue_id, due.c.due_at <= tx.now)

@@ -96,9 +96,7 @@ class Store:
             self.url = self.url.set(drivername="postgresql+psycopg")
         options: dict[str, Any] = {"isolation_level": isolation_level} if isolation_level else {}
         try:
-            return create_engine(
-                self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, **options
-            )
+            return create_engine(self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, **options)
         except ModuleNotFoundError as error:
             raise MissingExtraError(
                 f"PostgreSQL needs the extra 'postgres' ({error.name} is missing): pip install 'skylift[postgres]'"
@@ -140,13 +138,13 @@ class Store:
 
     def migrate(self) -> None:
         """Create the tables, or bring those of an older version up to date. Safe to call from many processes."""
-        from skylift.store import migrations  # noqa: PLC0415 - Alembic is slow to import and seldom needed
+        from skylift.store import migrations
 
         migrations.upgrade(self.engine)
 
     def is_current(self) -> bool:
         """Whether the tables are those of this version, without importing Alembic."""
-        from skylift.store.migrations.head import HEAD  # noqa: PLC0415
+        from skylift.store.migrations.head import HEAD
 
         with self.engine.connect() as conn:
             if not inspect(conn).has_table("alembic_version"):

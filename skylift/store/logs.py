@@ -168,14 +168,15 @@ def _merged(tx: Tx, wanted: Wanted, newest_first: bool) -> Iterator[Log]:
     query = select(log_batches).where(*wanted.batches()).order_by(edge, log_batches.c.id)
     heap: list[tuple[float, int, int, Log]] = []
     with tx.conn.execute(query, execution_options={"yield_per": 20}) as batches:
-        for number, batch in enumerate(batches):
+        for batch in batches:
             bound = sign * (batch.last_at if newest_first else batch.first_at).timestamp()
             while heap and heap[0][0] < bound:
                 yield heapq.heappop(heap)[3]
             for index, log in enumerate(_open(batch)):
                 if log in wanted:
                     place = sign * log.timestamp.timestamp()
-                    heapq.heappush(heap, (place, number, sign * index, log))
+                    # Of lines of the same instant the first posted comes first: ids sort by time.
+                    heapq.heappush(heap, (place, sign * batch.id.int, sign * index, log))
     while heap:
         yield heapq.heappop(heap)[3]
 

@@ -108,9 +108,7 @@ def delete_pool(tx: Tx, name: str) -> None:
     attempts.stop_where(tx, attempts_table.c.work_pool_id == pool.id, attempts.DELETED, "The work pool was deleted")
     tx.run(delete(due_table).where(due_table.c.work_pool_id == pool.id))
     for table in (deployments, flow_runs):
-        tx.run(
-            update(table).where(table.c.work_pool_id == pool.id).values(work_pool_id=None, work_queue_id=None)
-        )
+        tx.run(update(table).where(table.c.work_pool_id == pool.id).values(work_pool_id=None, work_queue_id=None))
     tx.run(delete(work_queues).where(work_queues.c.work_pool_id == pool.id))
     tx.run(delete(work_pools).where(work_pools.c.id == pool.id))
 
@@ -121,9 +119,7 @@ def delete_pool(tx: Tx, name: str) -> None:
 def create_queue(tx: Tx, pool_name: str, wanted: WorkQueueCreate) -> Row[Any]:
     """A new queue. A priority that is taken shifts that queue and those below it; none means the lowest free."""
     pool = _lock(tx, by_name(tx, pool_name).id)
-    if tx.one(
-        select(work_queues.c.id).where(work_queues.c.work_pool_id == pool, work_queues.c.name == wanted.name)
-    ):
+    if tx.one(select(work_queues.c.id).where(work_queues.c.work_pool_id == pool, work_queues.c.name == wanted.name)):
         raise ConflictError(f"Work pool {pool_name!r} already has a queue named {wanted.name!r}")
     return _insert_queue(tx, new_id(), pool, wanted)
 
@@ -132,9 +128,7 @@ def ensure_queue(tx: Tx, pool: Row[Any], name: str | None) -> Row[Any]:
     """The queue of this name, made if the pool has none; no name means the default queue."""
     if name is None:
         return queue_by_id(tx, pool.default_queue_id)
-    found = tx.one(
-        select(work_queues).where(work_queues.c.work_pool_id == pool.id, work_queues.c.name == name)
-    )
+    found = tx.one(select(work_queues).where(work_queues.c.work_pool_id == pool.id, work_queues.c.name == name))
     return found or create_queue(tx, pool.name, WorkQueueCreate(name=name))
 
 
@@ -183,9 +177,7 @@ def queue_by_id(tx: Tx, queue_id: UUID) -> Row[Any]:
 def queue_by_name(tx: Tx, pool_name: str, name: str) -> Row[Any]:
     """The pool's queue of this name. Raises `NotFoundError`."""
     pool = by_name(tx, pool_name)
-    row = tx.one(
-        select(work_queues).where(work_queues.c.work_pool_id == pool.id, work_queues.c.name == name)
-    )
+    row = tx.one(select(work_queues).where(work_queues.c.work_pool_id == pool.id, work_queues.c.name == name))
     if not row:
         raise NotFoundError(f"Work pool {pool_name!r} has no work queue {name!r}")
     return row
@@ -193,9 +185,7 @@ def queue_by_name(tx: Tx, pool_name: str, name: str) -> Row[Any]:
 
 def queues_of(tx: Tx, pool_id: UUID) -> list[Row[Any]]:
     """The pool's queues, the highest priority first."""
-    return tx.all(
-        select(work_queues).where(work_queues.c.work_pool_id == pool_id).order_by(work_queues.c.priority)
-    )
+    return tx.all(select(work_queues).where(work_queues.c.work_pool_id == pool_id).order_by(work_queues.c.priority))
 
 
 def update_queue(tx: Tx, queue_id: UUID, changes: WorkQueueUpdate) -> None:
@@ -223,9 +213,7 @@ def update_queue(tx: Tx, queue_id: UUID, changes: WorkQueueUpdate) -> None:
 
 def _check_rename(tx: Tx, queue: Row[Any], name: str) -> None:
     if tx.one(
-        select(work_queues.c.id).where(
-            work_queues.c.work_pool_id == queue.work_pool_id, work_queues.c.name == name
-        )
+        select(work_queues.c.id).where(work_queues.c.work_pool_id == queue.work_pool_id, work_queues.c.name == name)
     ):
         raise ConflictError(f"The work pool already has a queue named {name!r}")
 
@@ -237,10 +225,6 @@ def delete_queue(tx: Tx, queue_id: UUID) -> None:
     if queue.id == pool.default_queue_id:
         raise ConflictError("The default queue of a work pool cannot be deleted")
     for table in (deployments, flow_runs, due_table, attempts_table):
-        tx.run(
-            update(table)
-            .where(table.c.work_queue_id == queue.id)
-            .values(work_queue_id=pool.default_queue_id)
-        )
+        tx.run(update(table).where(table.c.work_queue_id == queue.id).values(work_queue_id=pool.default_queue_id))
     tx.run(delete(work_queues).where(work_queues.c.id == queue.id))
     _wake(tx, pool.id)

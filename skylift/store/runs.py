@@ -73,9 +73,7 @@ def find(tx: Tx, run_id: UUID) -> Row[Any] | None:
 
 def by_idempotency_key(tx: Tx, flow_id: UUID, key: str) -> Row[Any] | None:
     """The flow's run that was made with this key."""
-    return tx.one(
-        select(flow_runs).where(flow_runs.c.flow_id == flow_id, flow_runs.c.idempotency_key == key)
-    )
+    return tx.one(select(flow_runs).where(flow_runs.c.flow_id == flow_id, flow_runs.c.idempotency_key == key))
 
 
 def state(tx: Tx, state_id: UUID) -> State:
@@ -212,11 +210,7 @@ def enter(tx: Tx, run: Row[Any], new: State, *, note: bool = True, **columns: An
     if run.state_type == new.type == StateType.SCHEDULED and values["next_scheduled_start_time"] == (
         run.next_scheduled_start_time
     ):
-        tx.run(
-            update(due_table)
-            .where(due_table.c.flow_run_id == run.id)
-            .values(watch_late=new.name == "Scheduled")
-        )
+        tx.run(update(due_table).where(due_table.c.flow_run_id == run.id).values(watch_late=new.name == "Scheduled"))
         return
     if run.state_type == StateType.SCHEDULED:
         due.remove(tx, [run.id])
@@ -251,16 +245,14 @@ def change(tx: Tx, run_id: UUID, changes: FlowRunUpdate) -> None:
 # -- proposals --------------------------------------------------------------------------------------------------------
 
 
-def propose(
-    tx: Tx, run_id: UUID, wanted: StateCreate, author: Author, *, force: bool = False
-) -> OrchestrationResult:
+def propose(tx: Tx, run_id: UUID, wanted: StateCreate, author: Author, *, force: bool = False) -> OrchestrationResult:
     """Answer a proposed state and do what follows from the answer."""
     run = lock(tx, run_id)
     attempt = attempts.of_run(tx, run_id)
     current = state(tx, run.state_id)
-    proposed = make_state(
-        wanted.type, tx.now, name=wanted.name, message=wanted.message, data=wanted.data
-    ).model_copy(update={"state_details": wanted.state_details})
+    proposed = make_state(wanted.type, tx.now, name=wanted.name, message=wanted.message, data=wanted.data).model_copy(
+        update={"state_details": wanted.state_details}
+    )
     facts = Facts(
         state=current,
         run_count=run.run_count,
@@ -276,9 +268,7 @@ def propose(
         case transitions.Reject(reason, new):
             if new:
                 _carry_out(tx, run, attempt, new, author)
-            return _result(
-                new or current, SetStateStatus.REJECT, {"type": "reject_details", "reason": reason}
-            )
+            return _result(new or current, SetStateStatus.REJECT, {"type": "reject_details", "reason": reason})
         case transitions.Wait(reason, seconds):
             details = {"type": "wait_details", "delay_seconds": seconds, "reason": reason}
             return _result(None, SetStateStatus.WAIT, details)
@@ -311,7 +301,7 @@ _ENDED = {StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.
 _OWN_ENDS = {StateType.COMPLETED, StateType.FAILED, StateType.CRASHED}
 
 
-# -- the end of an attempt; the attempt given is locked by `lock_attempt` --------------------------------------------------------------------------------------------
+# -- the end of an attempt; what is given is locked by `lock_attempt` -------------------------------------------------
 
 
 def lock_attempt(tx: Tx, attempt_id: UUID) -> Row[Any] | None:
@@ -367,9 +357,7 @@ def mark_late(tx: Tx, run_ids: Sequence[UUID]) -> int:
     for run_id in sorted(run_ids):
         run = lock(tx, run_id)
         if run.state_type == StateType.SCHEDULED and run.state_name == "Scheduled":
-            late = make_state(
-                StateType.SCHEDULED, tx.now, name="Late", scheduled_time=run.next_scheduled_start_time
-            )
+            late = make_state(StateType.SCHEDULED, tx.now, name="Late", scheduled_time=run.next_scheduled_start_time)
             enter(tx, run, late)
             marked += 1
         else:

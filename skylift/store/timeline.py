@@ -54,6 +54,4 @@ def note(
 
 def read(tx: Tx, flow_run_id: UUID) -> list[Row[Any]]:
     """All lines of a run, oldest first."""
-    return tx.all(
-        select(timeline).where(timeline.c.flow_run_id == flow_run_id).order_by(timeline.c.at, timeline.c.id)
-    )
+    return tx.all(select(timeline).where(timeline.c.flow_run_id == flow_run_id).order_by(timeline.c.at, timeline.c.id))

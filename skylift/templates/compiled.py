@@ -95,6 +95,8 @@ def _parsed(configuration: Mapping[str, Any], properties: Mapping[str, Any]) -> 
         parsed = parse(configuration, template=True)
     except PlaceholderError as error:
         raise _broken(("job_configuration", *error.path), str(error)) from None
+    if not isinstance(parsed, dict):
+        raise _broken(("job_configuration",), "must be an object of its own, not a reference to a block")
     todo: list[tuple[Any, Path]] = [(parsed, ("job_configuration",))]
     while todo:
         node, path = todo.pop()

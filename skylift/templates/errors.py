@@ -48,9 +48,9 @@ def kind_of(value: Any) -> str:
         case float():
             return "a number"
         case str():
-            return f"a string of {len(value)} characters"
+            return f"a string of length {len(value)}"
         case list():
-            return f"a list of {len(value)} items"
+            return f"a list of length {len(value)}"
         case _:
             return "an object"
 

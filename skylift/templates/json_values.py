@@ -10,6 +10,7 @@ from skylift.templates.errors import Path, TemplateError, dotted, kind_of
 
 MAX_BYTES = 512 * 1024
 MAX_DEPTH = 32
+MAX_KEY = 2_000
 MAX_INTEGER_BITS = 256
 
 Fail = Callable[[Path, str], TemplateError]
@@ -46,6 +47,8 @@ def measure(value: Any, fail: Fail, *, max_bytes: int = MAX_BYTES, max_depth: in
             for key in node:
                 if not isinstance(key, str):
                     raise fail((*path, str(key)), "has a name that is not a string")
+                if len(key) > MAX_KEY:
+                    raise fail(path, f"has a key longer than the {MAX_KEY} characters that are allowed")
                 total += _own_size(key, path, fail)
         todo.extend((child, (*path, step)) for step, child in _children(node))
     return total

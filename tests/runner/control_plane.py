@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from skylift.bootstrap import runner_sha256, runner_source
 
-TOKEN = "run-token-that-nobody-may-see"  # noqa: S105 - a fake one
+TOKEN = "run-token-that-nobody-may-see"
 FILES = "/files/"
 
 
@@ -61,6 +61,8 @@ class ControlPlane:
         self.files: dict[str, bytes] = {}
         self.outage: Literal["503", "drop"] | None = None
         self.log_outage = False
+        self.page: tuple[int, bytes] | None = None
+        """What every POST gets instead of an answer, as from a gateway in between."""
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.port = 0
@@ -226,8 +228,9 @@ class _Handler(BaseHTTPRequestHandler):
             plane.changed.notify_all()
         if outage == "drop":
             self.close_connection = True
-            return
-        self._send(status, b"" if answer is None else json.dumps(answer).encode())
+            return None
+        page = (status, b"" if answer is None else json.dumps(answer).encode())
+        self._send(*(plane.page or page))
 
     def _send(self, status: int, body: bytes) -> None:
         self.send_response_only(status)

@@ -61,7 +61,14 @@ def test_modules_in_the_working_directory_do_not_disturb_it(plane: ControlPlane,
     assert attempt.end is not None
 
 
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize(
+    "python",
+    # every one takes two or three seconds: by default this Python, the oldest and the newest
+    [
+        pytest.param(one, marks=[] if one in (PYTHONS[0], *PYTHONS[1:2], PYTHONS[-1]) else pytest.mark.long)
+        for one in PYTHONS
+    ],
+)
 def test_the_core_on_every_python(plane: ControlPlane, runners: Runners, write: Write, python: str) -> None:
     """Fetched by its hash: functions, their parameters, output and failure, commands, an orphan, cancellation."""
     code = write(

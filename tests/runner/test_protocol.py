@@ -77,7 +77,7 @@ def test_admission_waits_for_an_api_that_is_not_there_yet(plane: ControlPlane, r
     plane.close()
     process = runners.start(attempt)
     with pytest.raises(TimeoutError):
-        _wait(lambda: process.poll() is not None, 1.5)
+        _wait(lambda: process.poll() is not None, 0.6)
     plane.open()
     assert runners.wait(process).code == 0
     assert attempt.end is not None
@@ -187,6 +187,32 @@ def test_token_and_nonce_reach_neither_child_nor_output(
         assert TOKEN not in everything
         assert "secret-nonce" not in everything
         assert "SKYLIFT_ATTEMPT" not in everything
+
+
+@pytest.mark.parametrize(("status", "said"), [(403, "admission was refused (403)"), (200, "the answer is no JSON")])
+def test_answers_of_others_than_the_api(plane: ControlPlane, runners: Runners, status: int, said: str) -> None:
+    """A gateway's page for people: an error is one at once, a log-in page instead of an answer after some patience."""
+    plane.page = (status, b"<html>")
+    ended = runners.run(plane.attempt(), patch="runner.ADMIT_PATIENCE = 0.5")
+    assert ended.code == 1
+    assert said in ended.output
+    assert len(plane.calls) < 5
+
+
+def test_a_full_queue_does_not_hide_how_a_function_ended(
+    plane: ControlPlane, runners: Runners, write: Callable[..., str]
+) -> None:
+    code = write("def go():\n    for i in range(300): print(i, 'x' * 100)\n")
+    attempt = plane.attempt(entrypoint="flows.py:go", code=[{"path": code}])
+    plane.log_outage = True
+    process = runners.start(attempt, patch="runner.QUEUE_BYTES, runner.HOLD_SECONDS = 20_000, 1.5")
+    plane.wait(lambda: "/api/logs/" in plane.paths())
+    plane.outage = "503"
+    plane.wait(lambda: plane.calls[-1].path.endswith("/heartbeat"))
+    plane.outage, plane.log_outage = None, False
+    runners.wait(process)
+    assert attempt.end is not None
+    assert attempt.end["outcome"] == "completed"
 
 
 def test_a_proxy_is_used_and_no_proxy_is_honoured(plane: ControlPlane, runners: Runners) -> None:

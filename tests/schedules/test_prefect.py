@@ -6,7 +6,7 @@ import json
 import os
 import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,7 +45,7 @@ class Question:
         return [slot for slot, _ in zip(slots, range(60), strict=False)]
 
 
-def ask_prefect(questions: list[Question], home: Path) -> list[list[datetime] | str]:
+def ask_prefect(questions: Sequence[Question], home: Path) -> list[list[datetime] | str]:
     """Prefect's slots, or what it says instead of them."""
     python = Path(os.environ.get("SKYLIFT_PREFECT_PYTHON", ROOT / ".venv-prefect" / "bin" / "python"))
     if not python.exists():
@@ -84,12 +84,15 @@ def some_field(rng: random.Random, low: int, high: int) -> str:
 
 
 def some_cron(rng: random.Random) -> dict[str, Any]:
-    weekday = rng.choice((*["*"] * 4, "?", "MON-FRI", "FRI-MON", "0-7", "5-7", "sun,3", "5#2", "L5", "*/2", "7", "1#1,3#3"))
+    """Without what Prefect cannot do (`docs/schedules.md`): a day 7 next to seconds, and numbered weekdays next to a
+    day of the month."""
     day = rng.choice(("*", "*", "*", "?", "L", "1,L", "29-L", some_field(rng, 1, 28)))
+    weekdays = ["*", "*", "?", "MON-FRI", "FRI-MON", "sun,3", "*/2", "0-6"]
+    seconds = [some_field(rng, 0, 59)] if rng.random() < 0.1 else []
+    weekdays += [] if seconds else ["0-7", "5-7", "7"]
+    weekdays += ["5#2", "L5", "1#1,3#3"] if day in ("*", "?") else []
     month = rng.choice(("*", "*", "*", "JAN-JUN", "*/3", "nov-feb", some_field(rng, 1, 12)))
-    fields = [some_field(rng, 0, 59), some_field(rng, 0, 23), day, month, weekday]
-    if rng.random() < 0.1:
-        fields.append(some_field(rng, 0, 59))
+    fields = [some_field(rng, 0, 59), some_field(rng, 0, 23), day, month, rng.choice(weekdays), *seconds]
     text = rng.choice(("@hourly", "@daily", "@weekly", "@monthly")) if rng.random() < 0.05 else " ".join(fields)
     return {"cron": text, "day_or": rng.random() < 0.7}
 
@@ -148,18 +151,69 @@ def fires_later(question: Question) -> bool:
     return next(later, None) is not None
 
 
-def test_the_same_slots_away_from_clock_changes(tmp_path: Path) -> None:
-    questions = [q for q in some_questions(random.Random(20260101), 2_000) if fires_later(q)]
-    compared, strange = 0, []
-    for question, theirs in zip(questions, ask_prefect(questions, tmp_path), strict=True):
-        try:
-            ours: list[datetime] | str = question.ours()
-        except InvalidError as error:
-            ours = str(error)
-        if isinstance(ours, list) and isinstance(theirs, list):
-            compared += bool(ours)
-        if ours != theirs:
-            strange.append((question, ours if isinstance(ours, str) else ours[:3], theirs[:200] if isinstance(theirs, str) else theirs[:3]))
-    for s in strange[:12]: print(s)
-    assert strange == []
-    assert compared > 600
+Answers = Mapping[str, list[tuple[Question, list[datetime] | str]]]
+"""Questions with Prefect's answers, by what they are for."""
+
+NEW_YORK = "America/New_York"
+SPRING = datetime(2026, 3, 7, 17, tzinfo=UTC)
+AUTUMN = datetime(2026, 10, 31, 17, tzinfo=UTC)
+SUMMER = datetime(2026, 7, 1, 0, 30, tzinfo=UTC)
+
+
+def around(start: datetime, hours: int = 40, **schedule: Any) -> Question:
+    return Question({**schedule, "timezone": NEW_YORK}, start, start + timedelta(hours=hours))
+
+
+AGREE_AT_CHANGES = (
+    around(AUTUMN, cron="30 2 * * *"),
+    around(SPRING, cron="30 1 * * *"),
+    around(AUTUMN, cron="30 1 * * *"),
+    around(AUTUMN, cron="0 */2 * * *"),
+    around(SPRING, cron="30 * * * *"),
+    around(SPRING, 12, cron="*/15 * * * *"),
+    around(SPRING, interval=21600.0, anchor_date="2026-03-01T05:00:00Z"),
+    around(AUTUMN, interval=5400.0, anchor_date="2026-03-01T05:00:00Z"),
+    around(SPRING, interval=86400.0, anchor_date="2026-03-01T14:00:00Z"),
+    around(AUTUMN, rrule="DTSTART:20260101T013000\nRRULE:FREQ=DAILY"),
+    around(SPRING, rrule="DTSTART:20260101T013000\nRRULE:FREQ=DAILY"),
+    around(SPRING, rrule="DTSTART:20260101T003000\nRRULE:FREQ=HOURLY"),
+)
+DIFFER_ON_PURPOSE = {
+    "a fixed hour in a gap": around(SPRING, cron="30 2 * * *"),
+    "every second hour, one of them in a gap": around(SPRING, cron="0 */2 * * *"),
+    "every hour in a fold": around(AUTUMN, cron="30 * * * *"),
+    "a daily rule in a gap": around(SPRING, rrule="DTSTART:20260101T023000\nRRULE:FREQ=DAILY"),
+    "an hourly rule in a fold": around(AUTUMN, rrule="DTSTART:20260101T003000\nRRULE:FREQ=HOURLY"),
+    "days counted from another season": around(SUMMER, interval=86400.0, anchor_date="2026-01-01T14:00:00Z"),
+    "a day and a half over a change": around(SPRING, interval=129600.0, anchor_date="2026-03-01T05:00:00Z"),
+}
+
+
+@pytest.fixture(scope="module")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    groups: dict[str, Sequence[Question]] = {
+        "quiet": [q for q in some_questions(random.Random(20260101), 1_000) if fires_later(q)],
+        "agree": AGREE_AT_CHANGES,
+        "differ": list(DIFFER_ON_PURPOSE.values()),
+    }
+    every = [question for questions in groups.values() for question in questions]
+    answers = iter(ask_prefect(every, tmp_path_factory.mktemp("prefect")))
+    return {name: [(question, next(answers)) for question in questions] for name, questions in groups.items()}
+
+
+def test_the_same_slots_away_from_clock_changes(prefect: Answers) -> None:
+    compared = [(question, question.ours(), theirs) for question, theirs in prefect["quiet"]]
+    assert [each for each in compared if each[1] != each[2]] == []
+    assert sum(bool(ours) for _, ours, _ in compared) > 600
+
+
+def test_the_same_slots_at_clock_changes_where_the_rules_agree(prefect: Answers) -> None:
+    compared = [(question, question.ours(), theirs) for question, theirs in prefect["agree"]]
+    assert [each for each in compared if each[1] != each[2]] == []
+    assert all(ours for _, ours, _ in compared)
+
+
+def test_what_the_documentation_lists_as_different_is_different(prefect: Answers) -> None:
+    same = [question for question, theirs in prefect["differ"] if question.ours() == theirs]
+    assert same == []
+    assert all(isinstance(theirs, list) for _, theirs in prefect["differ"])

@@ -96,6 +96,11 @@ class TestCheckTemplate:
             ({"job_configuration": {}}, "", "variables"),
             ({"job_configuration": [], "variables": {}}, "job_configuration", "object"),
             ({"job_configuration": {}, "variables": {"type": "array"}}, "variables.type", "'object'"),
+            (
+                {"job_configuration": {"$ref": {"block_document_id": str(DOCUMENT)}}, "variables": {}},
+                "job_configuration",
+                "of its own",
+            ),
             (small("{{ a }}"), "job_configuration.x", "{{ a }}"),
             (small(["", {"k": "{{ a.b }}"}]), "job_configuration.x.1.k", "{{ a.b }}"),
             (small("{{ a b }}", a={}), "job_configuration.x", "no placeholder"),

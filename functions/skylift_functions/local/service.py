@@ -19,9 +19,7 @@ HOST, PORT = "127.0.0.1", 4200
 class LocalPlatform:
     """One process with API, timer and wakeups."""
 
-    def serve(
-        self, *, host: str = HOST, port: int = PORT, ready: Callable[[str], None] = lambda url: None
-    ) -> None:
+    def serve(self, *, host: str = HOST, port: int = PORT, ready: Callable[[str], None] = lambda url: None) -> None:
         """Serve until SIGINT or SIGTERM. `ready` is told the API's URL once everything runs.
 
         Port 0 takes a free one. Raises `ConflictError` where the port is taken.
