@@ -14,8 +14,8 @@ _ADJECTIVES = (
 _NOUNS = (
     "albatross badger beaver bison buzzard caribou chough cormorant crane cricket curlew dingo dolphin dragonfly "
     "eagle egret falcon ferret finch firefly fox gannet gecko gull hare harrier hawk heron hoopoe ibex ibis jackdaw "
-    "jaguar kestrel kite koala lark lemur linnet lynx magpie manta marlin marten merlin moth newt nightjar ocelot oriole "
-    "osprey otter owl panther pelican petrel plover puffin quail raven robin rook salmon sandpiper seal skylark "
+    "jaguar kestrel kite koala lark lemur linnet lynx magpie manta marlin marten merlin moth newt nightjar ocelot "
+    "oriole osprey otter owl panther pelican petrel plover puffin quail raven robin rook salmon sandpiper seal skylark "
     "sparrow starling stork swallow swan swift "
     "tern thrush toucan turtle vole wagtail walrus whale wombat wren yak"
 ).split()

@@ -30,7 +30,7 @@ _DAY = timedelta(days=1)
 def slots_after(schedule: Schedule, after: datetime, *, before: datetime | None = None) -> Iterator[datetime]:
     """The slots strictly after `after`, and not after `before` where it is given: UTC, ascending, each once.
 
-    Lazy; endless where the schedule is, up to the year 2200.
+    Lazy; endless where the schedule is, up to the year 2100.
     """
     after = after.astimezone(UTC)
     slots = _slots(schedule, after)

@@ -144,6 +144,8 @@ def _check_sense(rule: Rule) -> None:
     times_a_day = len(rule.byhour) * len(rule.byminute) * len(rule.bysecond)
     if rule.bysetpos and rule.freq < DAILY and times_a_day > _MAX_TIMES_A_DAY:
         raise _bad(f"BYSETPOS chooses among more than {_MAX_TIMES_A_DAY} times a day; name fewer in BYHOUR and so on")
+    if rule.byweekno and rule.freq != YEARLY:
+        raise _bad("BYWEEKNO needs FREQ=YEARLY (RFC 5545)")
     if not rule.can_meet_its_times():
         raise _bad("INTERVAL never falls on the BYHOUR, BYMINUTE and BYSECOND that are asked for, so it never fires")
 

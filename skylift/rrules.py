@@ -269,8 +269,8 @@ def _open_days(rule: Rule, start: date) -> Iterator[date]:
     filters that look at a day alone, and far quicker."""
     filters: dict[str, Any] = {"byweekday": range(7)} | _day_filters(rule)
     begin = datetime(start.year, 1, 1)  # noqa: DTZ001 - a wall time
-    times = {"byhour": 0, "byminute": 0, "bysecond": 0}
-    for midnight in dateutil_rrule.rrule(YEARLY, dtstart=begin, wkst=rule.wkst, until=END, **filters, **times):
+    filters |= {"byhour": 0, "byminute": 0, "bysecond": 0}
+    for midnight in dateutil_rrule.rrule(YEARLY, dtstart=begin, wkst=rule.wkst, until=END, **filters):
         if midnight.date() >= start:
             yield midnight.date()
 

@@ -72,7 +72,9 @@ def decide(facts: Facts, proposed: State, author: Author, *, force: bool = False
         return Reject("This transition was already made")
     if current.is_terminal and author is not Author.PERSON:
         return Abort(f"This run has already ended as {current.name}")
-    if proposed.type is _S.CANCELLING and not current.is_terminal and not facts.has_infrastructure:
+    if current.is_terminal and proposed.type is _S.CANCELLING:
+        return Abort(f"This run has already ended as {current.name}")
+    if proposed.type is _S.CANCELLING and not facts.has_infrastructure:
         return Reject(
             "Nothing of this run is running, so it is cancelled at once",
             make_state(_S.CANCELLED, facts.now, message=proposed.message),

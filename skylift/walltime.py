@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from skylift.errors import InvalidError
 
-END = datetime(2200, 1, 1)  # noqa: DTZ001 - a wall time
+END = datetime(2100, 1, 1)  # noqa: DTZ001 - a wall time
 """Recurrences are followed up to here; one that has no slot before it counts as one that never fires."""
 
 WallTimes = Callable[[datetime], Iterator[datetime]]

@@ -34,12 +34,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     variables.router,
     blocks.router,
     logs.router,
-    work_pools.router,
-    work_queues.router,
-    deployments.router,
-    flow_runs.router,
-    attempts.router,
-    collections.router,
 )
 
 

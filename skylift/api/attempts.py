@@ -33,9 +33,11 @@ def admit(parts: PartsDep, attempt_id: UUID, body: Admission) -> Terms:
     return parts.store.transaction(admission.admit, parts.sealer, attempt_id, body.instance, body.nonce)
 
 
-@router.post("/attempts/{attempt_id}/heartbeat", dependencies=[scopes.own("attempt_id", of="attempt_id")])
+@router.post(
+    "/attempts/{attempt_id}/heartbeat", dependencies=[scopes.own("attempt_id", of="attempt_id", after_end=True)]
+)
 def heartbeat(parts: PartsDep, attempt_id: UUID, body: Beat) -> dict[str, Any]:
-    """A sign of life; the answer says when the next is due and what the run must hear."""
+    """A sign of life; the answer says when the next is due and what the run must hear. 410: it was given up."""
     return parts.store.transaction(admission.heartbeat, attempt_id, body.instance)
 
 

@@ -26,6 +26,7 @@ from skylift.api.deps import PartsDep
 from skylift.errors import ForbiddenError, SkyliftError
 from skylift.ids import token_hash
 from skylift.store import Tx
+from skylift.store.attempts import CANCELLED
 from skylift.store.tables import attempts, ended_attempts
 
 RUN_TOKEN_PREFIX = "slrun_"  # noqa: S105 - what tokens begin with is no secret
@@ -55,7 +56,7 @@ class Caller:
     flow_run_id: UUID | None = None
     attempt_id: UUID | None = None
     has_ended: bool = False
-    """A run's attempt that is over, and may only hand in its last logs."""
+    """A run's attempt that is over or given up, and may only hand in its last logs."""
 
     @property
     def is_run(self) -> bool:
@@ -87,9 +88,9 @@ def caller_of(request: Request, parts: PartsDep) -> Caller:
 
 def find_run(tx: Tx, hashed: str) -> Caller | None:
     """Whose run token this is: of a live attempt, or of one that ended a moment ago."""
-    row = tx.one(select(attempts.c.flow_run_id, attempts.c.id).where(attempts.c.token_hash == hashed))
+    row = tx.one(select(attempts.c.flow_run_id, attempts.c.id, attempts.c.stop).where(attempts.c.token_hash == hashed))
     if row:
-        return Caller("run", row.flow_run_id, row.id)
+        return Caller("run", row.flow_run_id, row.id, has_ended=row.stop not in (None, CANCELLED))
     row = tx.one(
         select(ended_attempts.c.flow_run_id, ended_attempts.c.id).where(
             ended_attempts.c.token_hash == hashed, ended_attempts.c.ended_at >= tx.now - LAST_LOGS
@@ -132,9 +133,11 @@ class Open:
         return None
 
 
-def own(parameter: str, *, of: Literal["flow_run_id", "attempt_id"] = "flow_run_id") -> Any:
+def own(
+    parameter: str, *, of: Literal["flow_run_id", "attempt_id"] = "flow_run_id", after_end: bool = False
+) -> Any:
     """A run's token passes where this path parameter names its own flow run (or attempt)."""
-    return Depends(Declared(Scope.OWN, parameter, of))
+    return Depends(Declared(Scope.OWN, parameter, of, after_end))
 
 
 def own_by_body(*, after_end: bool = False) -> Any:

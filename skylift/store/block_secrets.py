@@ -110,9 +110,9 @@ def _list(value: Any) -> list[Any]:
 
 
 def mask(data: Any, paths: set[Path]) -> Any:
-    """The data with a mask for every secret value. What is null stays null, and keys stay visible."""
+    """The data with a mask for every secret value, objects included. What is null stays null."""
     for path in paths:
-        data = _change(data, None, path, lambda value, _old: _mask_leaves(value))
+        data = _change(data, None, path, lambda value, _old: None if value is None else MASK)
     return data
 
 
@@ -145,19 +145,5 @@ def _change(value: Any, old: Any, path: Path, change: Callable[[Any, Any], Any],
     return value | changed
 
 
-def _mask_leaves(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _mask_leaves(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_mask_leaves(each) for each in value]
-    return None if value is None else MASK
-
-
 def _put_back(value: Any, old: Any) -> Any:
-    if isinstance(value, dict):
-        olds = old if isinstance(old, dict) else {}
-        return {key: _put_back(each, olds.get(key)) for key, each in value.items()}
-    if isinstance(value, list):
-        before = old if isinstance(old, list) else []
-        return [_put_back(each, before[at] if at < len(before) else None) for at, each in enumerate(value)]
     return old if value == MASK and old is not None else value

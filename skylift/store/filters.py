@@ -1,4 +1,4 @@
-"""One table from wire filters and sorts to SQL, for every resource.
+"""From wire filters and sorts to SQL, for every resource, by the table in `filter_table`.
 
 A query may also ask about related resources (flow runs by the tags of their flow): those parts become subqueries.
 """
@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from sqlalchemy import (
     ColumnElement,
     Select,
-    Table,
     Text,
     and_,
     false,
@@ -26,163 +24,10 @@ from sqlalchemy import (
 )
 
 from skylift.errors import InvalidError
-from skylift.store import tables
-from skylift.store.filter_terms import (
-    FLAGS,
-    IDS,
-    NAMES,
-    NUMBERS,
-    STATE_TYPES,
-    TAGS,
-    TEXTS,
-    TIMES,
-    Fields,
-    Group,
-    Operators,
-    Term,
-    read_filter,
-    unknown,
-)
+from skylift.store.filter_table import ALIASES, RESOURCES, SORTED_BY_SEVERAL, Resource
+from skylift.store.filter_terms import TAGS, Group, Operators, Term, read_filter, unknown
 
 MAX_LIMIT = 200
-
-Link = tuple[str, str]
-"""(own column, the related resource's column) that are equal where two rows belong together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """What can be asked of one table."""
-
-    table: Table
-    fields: Fields
-    sorts: tuple[str, ...]
-    """Columns that may be sorted by, `_ASC` or `_DESC`; the first sort is the default."""
-    default_sort: str
-    links: Mapping[str, Link] = field(default_factory=dict)
-    columns: Mapping[str, str] = field(default_factory=dict)
-    """Fields whose column has another name."""
-    through: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
-    """Fields of a related row: (own column, the other table, its column)."""
-
-
-_TIMES = ("created", "updated")
-_QUEUE_NAME = {"work_queue_name": ("work_queue_id", "work_queues", "name")}
-
-RESOURCES: Mapping[str, Resource] = {
-    "flows": Resource(
-        tables.flows,
-        {"id": IDS, "name": NAMES, "tags": TAGS},
-        ("name", *_TIMES),
-        "NAME_ASC",
-        {"flow_runs": ("id", "flow_id"), "deployments": ("id", "flow_id")},
-    ),
-    "deployments": Resource(
-        tables.deployments,
-        {
-            "id": IDS,
-            "name": NAMES,
-            "flow_id": IDS,
-            "tags": TAGS,
-            "paused": FLAGS,
-            "work_pool_id": IDS,
-            "work_queue_id": IDS,
-            "work_queue_name": TEXTS,
-            "concurrency_limit": NUMBERS,
-        },
-        ("name", *_TIMES),
-        "NAME_ASC",
-        {
-            "flows": ("flow_id", "id"),
-            "flow_runs": ("id", "deployment_id"),
-            "work_pools": ("work_pool_id", "id"),
-            "work_queues": ("work_queue_id", "id"),
-            "work_pool_queues": ("work_queue_id", "id"),
-        },
-        through=_QUEUE_NAME,
-    ),
-    "flow_runs": Resource(
-        tables.flow_runs,
-        {
-            "id": IDS,
-            "name": NAMES,
-            "tags": TAGS,
-            "flow_id": IDS,
-            "deployment_id": IDS,
-            "work_pool_id": IDS,
-            "work_queue_id": IDS,
-            "work_queue_name": TEXTS,
-            "state.type": STATE_TYPES,
-            "state.name": TEXTS,
-            "flow_version": TEXTS,
-            "start_time": TIMES,
-            "end_time": TIMES,
-            "expected_start_time": TIMES,
-            "next_scheduled_start_time": TIMES,
-            "parent_task_run_id": IDS,
-            "idempotency_key": TEXTS,
-            "auto_scheduled": FLAGS,
-        },
-        ("id", "start_time", "expected_start_time", "name", "next_scheduled_start_time", "end_time", *_TIMES),
-        "ID_DESC",
-        {
-            "flows": ("flow_id", "id"),
-            "deployments": ("deployment_id", "id"),
-            "work_pools": ("work_pool_id", "id"),
-            "work_queues": ("work_queue_id", "id"),
-            "work_pool_queues": ("work_queue_id", "id"),
-        },
-        columns={"state.type": "state_type", "state.name": "state_name"},
-        through=_QUEUE_NAME,
-    ),
-    "work_pools": Resource(
-        tables.work_pools,
-        {"id": IDS, "name": NAMES, "type": TEXTS},
-        ("name", *_TIMES),
-        "NAME_ASC",
-        {"work_queues": ("id", "work_pool_id"), "deployments": ("id", "work_pool_id")},
-    ),
-    "work_queues": Resource(
-        tables.work_queues,
-        {"id": IDS, "name": NAMES, "work_pool_id": IDS},
-        ("priority", "name", *_TIMES),
-        "PRIORITY_ASC",
-        {"work_pools": ("work_pool_id", "id")},
-    ),
-    "variables": Resource(
-        tables.variables,
-        {"id": IDS, "name": NAMES, "tags": TAGS},
-        ("name", *_TIMES),
-        "NAME_ASC",
-    ),
-    "block_types": Resource(
-        tables.block_types,
-        {"id": IDS, "name": NAMES, "slug": TEXTS},
-        ("name", *_TIMES),
-        "NAME_ASC",
-        {"block_schemas": ("id", "block_type_id")},
-    ),
-    "block_schemas": Resource(
-        tables.block_schemas,
-        {"id": IDS, "block_type_id": IDS, "block_capabilities": TAGS, "version": TEXTS},
-        _TIMES,
-        "CREATED_DESC",
-        {"block_types": ("block_type_id", "id")},
-        columns={"block_capabilities": "capabilities"},
-    ),
-    "block_documents": Resource(
-        tables.block_documents,
-        {"id": IDS, "is_anonymous": FLAGS, "block_type_id": IDS, "name": NAMES},
-        ("name", "block_type_and_name", *_TIMES),
-        "NAME_ASC",
-        {"block_types": ("block_type_id", "id"), "block_schemas": ("block_schema_id", "id")},
-    ),
-}
-
-# What one resource is called when another is asked through it.
-ALIASES = {"work_pool_queues": "work_queues"}
-
-SORTED_BY_SEVERAL = {"block_type_and_name": ("block_type_id", "name")}
 
 
 def select_filtered(

@@ -16,6 +16,12 @@ from skylift.security.sealing import SealError
 from skylift.store.engine import StoreBusyError
 
 
+@pytest.fixture
+def store_url(sqlite_url: str) -> str:
+    """One database is enough: none of this is about them."""
+    return sqlite_url
+
+
 def _raising(app: FastAPI, error: Exception) -> None:
     @app.get("/api/test", dependencies=[scopes.OPEN])
     def fail() -> None:

@@ -350,9 +350,7 @@ def test_a_new_queue_shifts_those_below_it(place: Installation) -> None:
 @pytest.mark.parametrize("strategy", ["ENQUEUE", "CANCEL_NEW"])
 def test_a_deployment_at_its_limit(place: Installation, strategy: str) -> None:
     pool = place.pool()
-    limited = place.deployment(
-        "limited", concurrency_limit=1, concurrency_options={"collision_strategy": strategy}
-    )
+    limited = place.deployment("limited", concurrency_limit=1, concurrency_options={"collision_strategy": strategy})
     mine = [place.run(limited.id) for _ in range(3)]
     other = place.run(place.deployment("free").id)
     dispatch(place.parts, pool.id)

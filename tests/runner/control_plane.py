@@ -228,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
             plane.changed.notify_all()
         if outage == "drop":
             self.close_connection = True
-            return None
+            return
         page = (status, b"" if answer is None else json.dumps(answer).encode())
         self._send(*(plane.page or page))
 

@@ -192,7 +192,7 @@ DIFFER_ON_PURPOSE = {
 @pytest.fixture(scope="module")
 def prefect(tmp_path_factory: pytest.TempPathFactory) -> Answers:
     groups: dict[str, Sequence[Question]] = {
-        "quiet": [q for q in some_questions(random.Random(20260101), 1_000) if fires_later(q)],
+        "quiet": [q for q in some_questions(random.Random(20260101), 600) if fires_later(q)],
         "agree": AGREE_AT_CHANGES,
         "differ": list(DIFFER_ON_PURPOSE.values()),
     }
@@ -204,7 +204,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Answers:
 def test_the_same_slots_away_from_clock_changes(prefect: Answers) -> None:
     compared = [(question, question.ours(), theirs) for question, theirs in prefect["quiet"]]
     assert [each for each in compared if each[1] != each[2]] == []
-    assert sum(bool(ours) for _, ours, _ in compared) > 600
+    assert sum(bool(ours) for _, ours, _ in compared) > 400
 
 
 def test_the_same_slots_at_clock_changes_where_the_rules_agree(prefect: Answers) -> None:

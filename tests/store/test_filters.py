@@ -12,7 +12,8 @@ from sqlalchemy import Boolean, Float, Integer, Text, Uuid
 from skylift.errors import InvalidError
 from skylift.ids import new_id
 from skylift.store import Store, Tx, tables
-from skylift.store.filters import RESOURCES, count_filtered, select_filtered
+from skylift.store.filter_table import RESOURCES
+from skylift.store.filters import count_filtered, select_filtered
 from skylift.store.types import Json, UtcDateTime
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)

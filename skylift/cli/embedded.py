@@ -1,0 +1,39 @@
+"""The embedded installation, for commands that work without a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from pydantic import ValidationError
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from skylift.parts import Parts
+from skylift.settings import Settings
+
+
+def settings() -> Settings:
+    """From the environment. What is wrong in it is named without its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = "SKYLIFT_" + "_".join(map(str, first["loc"][:1])).upper()
+        raise click.ClickException(f"{name}: {first['msg']}") from error
+
+
+@contextmanager
+def parts() -> Iterator[Parts]:
+    """The parts over SKYLIFT_DATABASE_URL or the SQLite file in SKYLIFT_HOME; closed afterwards."""
+    wanted = settings()
+    try:
+        opened = Parts.embedded(wanted)
+    except (DBAPIError, ArgumentError, OSError) as error:
+        what = "SKYLIFT_DATABASE_URL" if wanted.database_url else f"the database in {wanted.home}"
+        reason = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
+        raise click.ClickException(f"Cannot open {what}: {reason}") from error
+    try:
+        yield opened
+    finally:
+        opened.store.close()

@@ -1,0 +1,106 @@
+"""`skylift flow-run logs` and `explain`: what a run said, and what happened to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from skylift.cli.base import Command
+from skylift.cli.options import JSON, connect, output_option
+
+if TYPE_CHECKING:
+    from skylift.cli.client import Api
+
+LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+OVERLAP = timedelta(seconds=30)
+"""How far a line may come in after later ones and still be shown by `--follow`."""
+
+
+@click.command(
+    cls=Command,
+    examples=["skylift flow-run logs brave-otter", "skylift flow-run logs brave-otter --follow --level WARNING"],
+)
+@click.argument("run")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the run has ended.")
+@click.option("--level", type=click.Choice(list(LEVELS), case_sensitive=False), help="Only this level and above.")
+@output_option
+def logs(run: str, follow: bool, level: str | None, output: str) -> None:
+    """Print a run's logs. As JSON it is a list, and with --follow an object a line."""
+    from skylift.cli import lookup
+    from skylift.cli.output import print_json
+
+    with connect() as api:
+        found = lookup.flow_run(api, run)
+        where: dict[str, Any] = {"flow_run_id": {"any_": [found["id"]]}}
+        if level:
+            where["level"] = {"ge_": LEVELS[level.upper()]}
+        if output == JSON and not follow:
+            print_json(api.every("/logs/filter", _body(where)))
+            return
+        for line in _followed(api, found["id"], where) if follow else api.every("/logs/filter", _body(where)):
+            _print(line, output)
+
+
+def _body(where: dict[str, Any]) -> dict[str, Any]:
+    return {"logs": where, "sort": "TIMESTAMP_ASC"}
+
+
+def _print(line: dict[str, Any], output: str) -> None:
+    from skylift.cli.output import to_the_millisecond
+
+    if output == JSON:
+        import json
+
+        click.echo(json.dumps(line, ensure_ascii=False))
+        return
+    level = next((name for name, number in LEVELS.items() if number >= line["level"]), "CRITICAL")
+    click.echo(f"{to_the_millisecond(line['timestamp'])} | {level:8} | {line['message']}")
+
+
+def _followed(api: Api, run_id: str, where: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Each line once, until the run is over."""
+    from skylift.cli.client import path
+    from skylift.cli.output import instant
+    from skylift.cli.watch import EVERY, is_over
+
+    seen: set[str] = set()
+    over = False
+    while True:
+        ended_before = over
+        for line in api.every("/logs/filter", _body(where)):
+            if line["id"] not in seen:
+                seen.add(line["id"])
+                yield line
+                at = instant(line["timestamp"])
+                if at:
+                    where = where | {"timestamp": {"after_": (at - OVERLAP).isoformat()}}
+        if ended_before:
+            return
+        over = is_over(api.get(path("flow_runs", run_id)))
+        time.sleep(EVERY)
+
+
+@click.command(
+    cls=Command, examples=["skylift flow-run explain brave-otter", "skylift flow-run explain brave-otter -o json"]
+)
+@click.argument("run")
+@output_option
+def explain(run: str, output: str) -> None:
+    """Tell what happened to a run, how long each phase took, what it waits for, and what to do about a failure."""
+    from skylift.cli import lookup
+    from skylift.cli.client import path
+    from skylift.cli.explanation import print_explanation
+    from skylift.cli.output import print_json
+
+    with connect() as api:
+        found = lookup.flow_run(api, run)
+        story = api.get(path("flow_runs", found["id"], "explain"))
+        names = lookup.deployment_names(api, [found])
+    if output == JSON:
+        print_json(story)
+    else:
+        print_explanation(story, names.get(found["deployment_id"] or ""))
