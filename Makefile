@@ -5,20 +5,23 @@ BIN := $(VENV)/bin
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test test-long check lint types imports bench lock clean
+.PHONY: help setup demo test test-long bench check lint types imports lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(VENV)/.dev  ## Make .venv with skylift and everything that tests and checks need
+setup: $(VENV)/.dev .venv-prefect/.done  ## Make .venv with skylift and everything that tests and checks need
 
 demo: $(VENV)/.runtime  ## Start the service, deploy three flows and watch them run
 	$(BIN)/skylift demo
 
-test: $(VENV)/.dev  ## Run the tests (under ten minutes on two cores)
-	$(BIN)/python -m pytest -m "not long"
+test: setup  ## Run the tests (under ten minutes on two cores)
+	$(BIN)/python -m pytest -m "not long" $(ARGS)
 
-test-long: $(VENV)/.dev  ## Run the tests that take minutes: races, kills, load
-	$(BIN)/python -m pytest -m long
+test-long: setup  ## Run the tests that take minutes: races, kills, load
+	$(BIN)/python -m pytest -m long $(ARGS)
+
+bench: $(VENV)/.dev  ## Measure growth, latency and start-up, and print tables
+	$(BIN)/python -m benchmarks
 
 check: lint types imports  ## Lint, types and import rules
 
@@ -36,6 +39,7 @@ lock:  ## Pin the requirements anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra local --extra postgres $(LOCK) -o requirements/runtime.txt
 	uv pip compile pyproject.toml --extra local --extra postgres --group dev $(LOCK) -o requirements/dev.txt
 	uv pip compile --group pyproject.toml:build $(LOCK) -o requirements/build.txt
+	uv pip compile --group pyproject.toml:prefect --python-version 3.11 $(LOCK) -o requirements/prefect.txt
 
 
 clean:  ## Remove what the targets made
@@ -48,6 +52,13 @@ $(BIN)/python:
 $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml | $(BIN)/python
 	$(PIP) install --require-hashes -r requirements/runtime.txt -r requirements/build.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Prefect itself, to compare with and to be driven by; it needs older libraries than we do. Without --no-deps pip
+# wants the extras of what is pinned pinned once more.
+.venv-prefect/.done: requirements/prefect.txt
+	$(PYTHON) -m venv .venv-prefect
+	.venv-prefect/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime

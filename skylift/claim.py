@@ -103,8 +103,9 @@ def _take(
         queue_room = _room(queue.concurrency_limit, occupied.get(queue.id, 0))
         seen: set[UUID] = set()
         while (space := min(queue_room, room - len(taken))) > 0:
-            rows = due.candidates(tx, queue.id, space + len(seen), gate.full)
-            rows = [row for row in rows if row.flow_run_id not in seen]
+            asked = space + len(seen)
+            found = due.candidates(tx, queue.id, asked, gate.full)
+            rows = [row for row in found if row.flow_run_id not in seen]
             if not rows:
                 break
             if not gate.lock_for(rows):
@@ -114,6 +115,8 @@ def _take(
                 if gate.admits(row):
                     taken.append(row)
                     queue_room -= 1
+            if len(found) < asked:
+                break  # the queue has no more
         if len(taken) >= room:
             break
     return True

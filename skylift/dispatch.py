@@ -26,6 +26,7 @@ from skylift.ids import new_token, token_hash
 from skylift.models.states import StateType, make_state
 from skylift.parts import Parts
 from skylift.provider import BusyError, Launch, Provider, Quota, Rejected, Unreachable
+from skylift.registry import Providers
 from skylift.rendering import Frozen
 from skylift.store import Tx, attempts, pools, runs, timeline
 from skylift.store.tables import attempts as attempts_table
@@ -108,12 +109,23 @@ def _freeze_all(parts: Parts, attempt_ids: list[UUID], owner: UUID, report: Repo
         parts.store.transaction(_reject, attempt_id, owner, refusal)
         report.add("rejected")
     sealed = {each: parts.sealer.seal(rendering.as_json(frozen)) for each, (frozen, _) in rendered.items()}
-    lease = {row.id: parts.providers.get(row.provider_type).call_timeout for row in rows}
-    written = parts.store.transaction(_freeze, owner, rendered, sealed, lease)
+    longest_call = {row.id: parts.providers.get(row.provider_type).call_timeout for row in rows}
+    began = time.monotonic()  # before the transaction: were it held up in there, the lease would seem to be longer
+    lease_left = parts.store.transaction(_freeze, owner, rendered, sealed, longest_call)
     return [
-        _ready(parts, row.id, row.flow_run_id, row.provider_type, row.claimed_at, rendered[row.id][0], owner, 1, until)
+        _ready(
+            parts,
+            row.id,
+            row.flow_run_id,
+            row.provider_type,
+            row.claimed_at,
+            rendered[row.id][0],
+            owner,
+            1,
+            began + lease_left[row.id],
+        )
         for row in rows
-        if (until := written.get(row.id))
+        if row.id in lease_left
     ]
 
 
@@ -146,8 +158,8 @@ def _freeze(
     sealed: dict[UUID, str],
     longest_call: dict[UUID, float],
 ) -> dict[UUID, float]:
-    """Seal the requests on those attempts that are still ours and wanted; says until when each may be sent."""
-    written: dict[UUID, float] = {}
+    """Seal the requests on those attempts that are still ours and wanted; says what is left of each lease (s)."""
+    lease_left: dict[UUID, float] = {}
     for attempt_id, (frozen, nonce) in sorted(rendered.items()):
         row = tx.conn.execute(
             update(attempts_table)
@@ -167,12 +179,11 @@ def _freeze(
             .returning(attempts_table.c.flow_run_id, attempts_table.c.lease_until)
         ).first()
         if row:
-            left = (row.lease_until - tx.now).total_seconds()
+            lease_left[attempt_id] = (row.lease_until - tx.now).total_seconds()
             healing = row.lease_until + timedelta(seconds=longest_call[attempt_id])
             attempts.change(tx, attempt_id, look_at=healing)
-            written[attempt_id] = time.monotonic() + left
             timeline.note(tx, row.flow_run_id, "rendered", "The launch request is frozen", attempt_id=attempt_id)
-    return written
+    return lease_left
 
 
 def _reject(tx: Tx, attempt_id: UUID, owner: UUID, error: Rejected) -> None:
@@ -270,7 +281,8 @@ def _refused(tx: Tx, ready: Ready, error: Rejected) -> str:
 def relaunch(parts: Parts, attempt_id: UUID) -> str:
     """Take over an attempt whose lease has run out, and do what its dispatcher left undone."""
     owner = uuid4()
-    row = parts.store.transaction(_take_over, attempt_id, owner)
+    began = time.monotonic()
+    row, lease = parts.store.transaction(_take_over, attempt_id, owner, parts.providers)
     if not row:
         return "unknown"
     if row.phase == attempts.CLAIMED:
@@ -278,29 +290,31 @@ def relaunch(parts: Parts, attempt_id: UUID) -> str:
         ready = _freeze_all(parts, [attempt_id], owner, report)
         return launch(parts, ready[0]) if ready else "rejected"
     frozen = rendering.from_json(parts.sealer.open(row.request))
-    until = time.monotonic() + parts.providers.get(row.provider_type).call_timeout
+    until = began + min(lease, parts.providers.get(row.provider_type).call_timeout)
     ready_again = _ready(
         parts, row.id, row.flow_run_id, row.provider_type, row.claimed_at, frozen, owner, row.launch_calls, until
     )
     return launch(parts, ready_again)
 
 
-def _take_over(tx: Tx, attempt_id: UUID, owner: UUID) -> Row[Any] | None:
+def _take_over(tx: Tx, attempt_id: UUID, owner: UUID, providers: Providers) -> tuple[Row[Any] | None, float]:
+    """The attempt as it is now, if it was to be had, and the seconds of its new lease."""
     attempt = attempts.lock(tx, attempt_id)
     if not attempt or attempt.stop or attempt.lease_until > tx.now:
-        return None
+        return None, 0
     if attempt.phase not in (attempts.CLAIMED, attempts.LAUNCHING):
-        return None
-    lease = timedelta(seconds=pools.settings_of(pools.by_id(tx, attempt.work_pool_id)).lease)
+        return None, 0
+    lease = pools.settings_of(pools.by_id(tx, attempt.work_pool_id)).lease
+    lease_until = tx.now + timedelta(seconds=lease)
     attempts.change(
         tx,
         attempt_id,
         lease_owner=owner,
-        lease_until=tx.now + lease,
-        look_at=tx.now + lease,
+        lease_until=lease_until,
+        look_at=lease_until + timedelta(seconds=providers.get(attempt.provider_type).call_timeout),
         launch_calls=attempt.launch_calls + (attempt.phase == attempts.LAUNCHING),
     )
     timeline.note(
         tx, attempt.flow_run_id, "healed", "The dispatcher's lease ran out; another took over", attempt_id=attempt_id
     )
-    return attempts.by_id(tx, attempt_id)
+    return attempts.by_id(tx, attempt_id), lease

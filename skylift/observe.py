@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import ColumnElement, Row, func, select, update
 
 from skylift.dispatch import relaunch
 from skylift.models.pools import OnInfraLoss, PoolSettings
@@ -31,6 +31,8 @@ from skylift.store.tables import ended_attempts, work_pools
 log = logging.getLogger(__name__)
 
 BATCH = 200
+TAKEN_FOR = timedelta(seconds=10)
+"""How long others leave alone what one observer looks at: should it die, they come after that."""
 STOP_AGAIN = timedelta(seconds=30)
 CLEANUP_AGAIN = timedelta(minutes=1)
 LAST_LINES = 10
@@ -71,21 +73,23 @@ def next_look(tx: Tx) -> datetime | None:
 
 
 def _take(tx: Tx, limit: int) -> list[Row[Any]]:
-    """Attempts whose time has come; others leave them alone for a moment."""
+    """Attempts whose time has come and that nobody else has taken just now; others leave them alone for a moment."""
     rows = tx.all(
         select(attempts_table)
         .where(attempts_table.c.look_at <= tx.now)
         .order_by(attempts_table.c.provider_type, attempts_table.c.look_at)
         .limit(limit)
     )
-    for row in sorted(rows, key=lambda each: str(each.id)):
-        again = tx.now + timedelta(seconds=10)
-        tx.run(
+    taken = {
+        row.id
+        for row in sorted(rows, key=lambda each: str(each.id))
+        if tx.run(
             update(attempts_table)
             .where(attempts_table.c.id == row.id, attempts_table.c.look_at == row.look_at)
-            .values(look_at=again)
+            .values(look_at=tx.now + TAKEN_FOR)
         )
-    return rows
+    }
+    return [row for row in rows if row.id in taken]
 
 
 def _look(parts: Parts, provider: Provider, rows: list[Row[Any]]) -> None:
@@ -124,7 +128,8 @@ def _guarded(attempt_id: UUID, work: Callable[[], None]) -> None:
 
 
 def _heal(parts: Parts, row: Row[Any], settings: PoolSettings, now: datetime) -> None:
-    if now > row.claimed_at + timedelta(seconds=settings.submit_timeout):
+    waited_long = now > row.claimed_at + timedelta(seconds=settings.submit_timeout)
+    if waited_long and row.phase == attempts.LAUNCHING:
         message = f"The provider gave no answer within {settings.submit_timeout:g} s"
         parts.store.transaction(attempts.stop_where, attempts_table.c.id == row.id, attempts.GAVE_UP, message)
     else:
@@ -135,7 +140,12 @@ def _never_launched(tx: Tx, attempt_id: UUID) -> None:
     """Stopped before any call was made: nothing has to be asked."""
     attempt = runs.lock_attempt(tx, attempt_id)
     if attempt and attempt.stop and not attempt.launch_calls:
-        runs.finish(tx, attempt, None)
+        runs.finish(tx, attempt, _stopped(tx, attempt))
+
+
+def _stopped(tx: Tx, attempt: Row[Any]) -> State:
+    """For a run that goes on with nobody's say-so: its pool was deleted under it."""
+    return make_state(StateType.CANCELLED, tx.now, message=attempt.stop_message)
 
 
 def _ask(parts: Parts, provider: Provider, rows: list[Row[Any]]) -> dict[UUID, Observation]:
@@ -245,7 +255,7 @@ def _over(tx: Tx, attempt: Row[Any], observation: Observation, settings: PoolSet
     timeline.note(tx, attempt.flow_run_id, "ended", words, attempt_id=attempt.id)
     run = runs.find(tx, attempt.flow_run_id)
     if attempt.stop and attempt.stop != attempts.GAVE_UP:
-        runs.finish(tx, attempt, None)
+        runs.finish(tx, attempt, _stopped(tx, attempt))
         return
     if not attempt.reports and not attempt.stop and observation.exit_code is not None:
         runs.finish(tx, attempt, _by_exit_code(tx.now, observation))
@@ -329,7 +339,8 @@ def clean_up(parts: Parts) -> int:
 
 def _clean_up(parts: Parts, provider: Provider, row: Row[Any]) -> None:
     """Only what has ended is cleaned; a container that is still on its way out gets a little more time."""
-    _later(parts, row.id, CLEANUP_AGAIN)
+    if not _later(parts, row.id, CLEANUP_AGAIN, ended_attempts.c.cleanup_at == row.cleanup_at):
+        return  # another is at it
     known = watched(parts, row)
     now = provider.status([known]).get(row.id)
     if not now or now.phase in ("starting", "running"):
@@ -347,12 +358,15 @@ def _clean_up(parts: Parts, provider: Provider, row: Row[Any]) -> None:
     parts.store.transaction(done)
 
 
-def _later(parts: Parts, attempt_id: UUID, pause: timedelta) -> None:
-    def work(tx: Tx) -> None:
-        tx.run(update(ended_attempts).where(ended_attempts.c.id == attempt_id).values(cleanup_at=tx.now + pause))
-        attempts.wake_observe(tx, tx.now + pause)
+def _later(parts: Parts, attempt_id: UUID, pause: timedelta, *conditions: ColumnElement[bool]) -> bool:
+    """Clean it `pause` from now at the earliest; False where the conditions do not hold any more."""
 
-    parts.store.transaction(work)
+    def work(tx: Tx) -> bool:
+        put_off = update(ended_attempts).where(ended_attempts.c.id == attempt_id, *conditions)
+        attempts.wake_observe(tx, tx.now + pause)
+        return bool(tx.run(put_off.values(cleanup_at=tx.now + pause)))
+
+    return parts.store.transaction(work)
 
 
 def stop_strays(parts: Parts, pool_types: Iterable[str] | None = None) -> int:

@@ -98,6 +98,8 @@ def _shape(loc: Where, kind: str, message: str) -> str:
         return "is missing"
     if loc[-1:] in (("build",), ("push",)):
         return "Skylift builds and pushes no images: do that before, and name the image in job_variables"
+    if kind in ("model_type", "dict_type"):
+        return "must be a mapping, of keys to values"
     if kind != "extra_forbidden":
         return message
     parents = [step for step in loc[:-1] if isinstance(step, str)]

@@ -24,15 +24,22 @@ def settings() -> Settings:
 
 
 @contextmanager
-def parts() -> Iterator[Parts]:
-    """The parts over SKYLIFT_DATABASE_URL or the SQLite file in SKYLIFT_HOME; closed afterwards."""
-    wanted = settings()
+def explained() -> Iterator[None]:
+    """Where the database cannot be opened, one line says which and why, without its URL."""
     try:
-        opened = Parts.embedded(wanted)
+        yield
     except (DBAPIError, ArgumentError, OSError) as error:
+        wanted = settings()
         what = "SKYLIFT_DATABASE_URL" if wanted.database_url else f"the database in {wanted.home}"
         reason = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
         raise click.ClickException(f"Cannot open {what}: {reason}") from error
+
+
+@contextmanager
+def parts() -> Iterator[Parts]:
+    """The parts over SKYLIFT_DATABASE_URL or the SQLite file in SKYLIFT_HOME; closed afterwards."""
+    with explained():
+        opened = Parts.embedded(settings())
     try:
         yield opened
     finally:

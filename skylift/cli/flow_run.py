@@ -85,12 +85,19 @@ def ls(
 
 def _by_state(states: tuple[str, ...]) -> dict[str, Any]:
     types = [each for each in states if each in TYPES]
-    names = [each.capitalize() if each.islower() else each for each in states if each not in TYPES]
+    names = [_state_name(each) for each in states if each not in TYPES]
     if types and names:
         raise click.UsageError("Filter by names of states (Failed) or by types (FAILED), not by both")
     if types:
         return {"state": {"type": {"any_": types}}}
     return {"state": {"name": {"any_": names}}} if names else {}
+
+
+def _state_name(text: str) -> str:
+    """A state's name however it is written; clients may have names of their own."""
+    from skylift.models.states import NAMES
+
+    return {name.lower(): name for names in NAMES.values() for name in names}.get(text.lower(), text)
 
 
 def _print(runs: list[dict[str, Any]], names: dict[str, str]) -> None:

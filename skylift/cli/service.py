@@ -18,9 +18,10 @@ def _database() -> str:
     """The database's URL without its password."""
     from sqlalchemy import make_url
 
-    from skylift.cli.embedded import settings
+    from skylift.cli.embedded import explained, settings
 
-    return make_url(settings().database).render_as_string(hide_password=True)
+    with explained():
+        return make_url(settings().database).render_as_string(hide_password=True)
 
 
 @click.command(cls=Command, examples=["skylift serve", "skylift serve --port 4300"])
@@ -34,18 +35,24 @@ def serve(host: str, port: int) -> None:
     import signal
     import sys
 
+    from skylift.cli.embedded import explained
     from skylift.registry import platform
 
     database = _database()
-    # As an exception either signal lets everything be closed; the server passes them on when it has stopped.
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: sys.exit(0))
 
     def ready(url: str) -> None:
         click.echo(f"Skylift is ready at {url} (database: {database})")
         sys.stdout.flush()
 
-    platform("local").serve(host=host, port=port, ready=ready)
+    # The server passes signals on when it has stopped: as an exception SIGTERM lets the rest be closed, like Ctrl-C.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        with explained():
+            platform("local").serve(host=host, port=port, ready=ready)
+    except KeyboardInterrupt:
+        click.echo("Stopped", err=True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @click.command(cls=Command, examples=["skylift demo"])

