@@ -14,8 +14,8 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-WIDE = 100
-"""From this width on, ids stay in one piece; below it they are folded, and never cut."""
+LEAST = 8
+"""How narrow other columns may become so that names and ids stay in one piece; what is folded is never cut."""
 PIPED = 400
 """The width where nobody looks: nothing is folded for `grep`."""
 
@@ -59,7 +59,7 @@ def print_table(
     caption: str | None = None,
     empty: str = "There is nothing to show.",
 ) -> None:
-    """A table. Columns named ID (or ending in ID) stay in one piece where there is room."""
+    """A table. The first column, and those that end in ID, stay in one piece where there is room."""
     from rich.table import Table
     from rich.text import Text
 
@@ -68,12 +68,24 @@ def print_table(
         click.echo(empty, err=True)
         return
     out = console()
+    whole = _in_one_piece(columns, lines, out.width)
     table = Table(title=title, caption=caption, title_justify="center")
-    for name in columns:
-        table.add_column(name, overflow="fold", no_wrap=name.endswith("ID") and out.width >= WIDE)
+    for place, name in enumerate(columns):
+        table.add_column(name, overflow="fold", no_wrap=place in whole)
     for line in lines:
         table.add_row(*(Text(cell, style=STYLES.get(cell.upper(), "")) for cell in line))
     out.print(table)
+
+
+def _in_one_piece(columns: Sequence[str], lines: Sequence[Sequence[str]], width: int) -> set[int]:
+    """The columns that need not be folded: the first and the ids where there is room, else the first, else none."""
+    longest = [max(len(cell) for cell in cells) for cells in zip(columns, *lines, strict=True)]
+    ids = {place for place, name in enumerate(columns) if name.endswith("ID")}
+    for whole in ({0} | ids, {0}):
+        kept = [size if place in whole else min(size, LEAST) for place, size in enumerate(longest)]
+        if sum(kept) + 3 * len(columns) + 1 <= width:
+            return whole
+    return set()
 
 
 def print_object(value: Mapping[str, Any], *, title: str | None = None) -> None:

@@ -313,8 +313,8 @@ def lock_attempt(tx: Tx, attempt_id: UUID) -> Row[Any] | None:
     return attempts.lock(tx, attempt_id)
 
 
-def finish(tx: Tx, attempt: Row[Any], verdict: State | None) -> None:
-    """The attempt is over: free its slot, and let its run end as `verdict`, or go on where it wants to.
+def finish(tx: Tx, attempt: Row[Any], verdict: State | None, **columns: Any) -> None:
+    """The attempt is over: free its slot, and let its run enter `verdict`, or go on where it wants to.
 
     A run that has ended stays as it is; one that is scheduled (a retry that was waiting for the slot) becomes due.
     """
@@ -327,25 +327,19 @@ def finish(tx: Tx, attempt: Row[Any], verdict: State | None) -> None:
     elif run.state_type == StateType.SCHEDULED and run.work_pool_id:
         due.add(tx, [due.entry(dict(run._mapping))])
     elif run.state_type not in _ENDED and verdict:
-        enter(tx, run, verdict)
+        enter(tx, run, verdict, **columns)
 
 
 def launch_again(tx: Tx, attempt: Row[Any], message: str, delay: float, **columns: Any) -> None:
     """The attempt came to nothing: free its slot and let the run wait for another, `delay` seconds from now."""
-    run = find(tx, attempt.flow_run_id)
-    if not attempts.remove(tx, attempt) or not run:
-        return
-    if run.state_type in (StateType.PENDING, StateType.RUNNING):
-        again = make_state(
-            StateType.SCHEDULED,
-            tx.now,
-            name="AwaitingRetry",
-            message=message,
-            scheduled_time=tx.now + timedelta(seconds=delay),
-        )
-        enter(tx, run, again, **columns)
-    elif run.state_type == StateType.CANCELLING:
-        enter(tx, run, make_state(StateType.CANCELLED, tx.now, message="Cancelled before it was launched"))
+    again = make_state(
+        StateType.SCHEDULED,
+        tx.now,
+        name="AwaitingRetry",
+        message=message,
+        scheduled_time=tx.now + timedelta(seconds=delay),
+    )
+    finish(tx, attempt, again, **columns)
 
 
 # -- others -----------------------------------------------------------------------------------------------------------

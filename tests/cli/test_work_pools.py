@@ -133,12 +133,15 @@ def test_what_is_not_there_is_named(skylift: Skylift, pool: str) -> None:
 
 
 def test_narrow_terminals_fold_and_never_cut(skylift: Skylift, pool: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = str(skylift.json("work-pool", "inspect", pool)["id"])
+    monkeypatch.setenv("COLUMNS", "80")
+    assert own in skylift("work-pool", "ls").stdout
     monkeypatch.setenv("COLUMNS", "40")
     table = skylift("work-pool", "ls").stdout
     assert max(map(len, table.splitlines())) <= 40
     assert "…" not in table
     column = [line.split("│")[4].strip() for line in table.splitlines() if line.startswith("│")]
-    assert "".join(column) == skylift.json("work-pool", "ls")[0]["id"]
+    assert "".join(column) == own
 
 
 def test_queues_shift_and_pause(skylift: Skylift, pool: str) -> None:
