@@ -82,21 +82,20 @@ class Store:
         self._installation_id: UUID | None = None
 
     def _engine(self, isolation_level: str | None, pool_size: int) -> Engine:
+        # Parameters would carry users' values into logs and error reports.
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size, "hide_parameters": True}
         if self.url.get_backend_name() == "sqlite":
-            engine = create_engine(
-                self.url,
-                connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},
-                pool_size=pool_size,
-                max_overflow=pool_size,
-            )
+            options["connect_args"] = {"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None}
+            engine = create_engine(self.url, **options)
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine
         if self.url.drivername in {"postgres", "postgresql"}:
             self.url = self.url.set(drivername="postgresql+psycopg")
-        options: dict[str, Any] = {"isolation_level": isolation_level} if isolation_level else {}
+        if isolation_level:
+            options["isolation_level"] = isolation_level
         try:
-            return create_engine(self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, **options)
+            return create_engine(self.url, pool_pre_ping=True, **options)
         except ModuleNotFoundError as error:
             raise MissingExtraError(
                 f"PostgreSQL needs the extra 'postgres' ({error.name} is missing): pip install 'skylift[postgres]'"

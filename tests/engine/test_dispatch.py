@@ -13,7 +13,7 @@ from skylift.errors import ConflictError, ForbiddenError, GoneError
 from skylift.models.pools import PoolSettings, WorkPoolUpdate, WorkQueueUpdate
 from skylift.models.runs import Ended
 from skylift.models.states import StateCreate, StateType
-from skylift.provider import OutOfCapacity, Quota, Rejected, Throttled, Unreachable
+from skylift.provider import Launch, OutOfCapacity, Quota, Rejected, Throttled, Unreachable
 from skylift.store import attempts, pools, runs, timeline
 from skylift.store.tables import attempts as attempts_table
 from skylift.store.tables import due, ended_attempts
@@ -123,11 +123,16 @@ def test_an_unknown_launch_is_healed_once(place: Installation, started: bool) ->
     assert place.row(run).state_type == "COMPLETED"
 
 
-def test_a_relaunch_is_the_same_to_the_byte(place: Installation) -> None:
+def test_a_relaunch_is_the_same_to_the_byte(place: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     pool = place.pool()
-    seen = []
+    seen: list[Launch] = []
     real = place.cloud.launch
-    place.cloud.launch = lambda launch: (seen.append(launch), real(launch))[1]  # type: ignore[method-assign]
+
+    def spying(launch: Launch) -> str:
+        seen.append(launch)
+        return real(launch)
+
+    monkeypatch.setattr(place.cloud, "launch", spying)
     deployment = place.deployment(job_variables={"command": "x", "env": {"A": "1"}, "runner": True})
     place.run(deployment.id)
     place.cloud.fail_before = [Unreachable("?")]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -87,7 +88,7 @@ def test_two_claimers_of_one_pool(place: Installation) -> None:
 
     def check(results: list[list[UUID]]) -> None:
         live = place.rows(attempts)
-        assert sorted(row.id for row in live) == sorted(sum(results, []))
+        assert sorted(row.id for row in live) == sorted(chain(*results))
         assert len(live) == len({row.flow_run_id for row in live}) == 2
         assert len(place.rows(due)) == 1
 

@@ -125,9 +125,7 @@ def test_an_outage_of_a_day_leaves_every_slot_made_or_skipped(place: Installatio
     assert found == list(minutes(1, len(found)))
     assert max(found) >= now + timedelta(hours=1)
     skipped = [row for row in place.rows(schedule_slots) if row.skipped]
-    assert {row.slot for row in skipped} == {
-        slot for slot in found if last_before < slot < now - timedelta(hours=1)
-    }
+    assert {row.slot for row in skipped} == {slot for slot in found if last_before < slot < now - timedelta(hours=1)}
     assert {row.skipped for row in skipped} == {"Missed by more than the catch-up window of 3600 s"}
 
 

@@ -360,7 +360,7 @@ def explore(url: str, examples: int, steps: int) -> None:
 
     Machine.place = place
     try:
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(
             Machine,
             settings=settings(
                 max_examples=examples,

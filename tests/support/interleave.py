@@ -73,8 +73,8 @@ _current = threading.local()
 class Stepper:
     """Runs participants over one store, under a given schedule.
 
-    They stop where they begin, at statements that mention one of `tables`, and at commits. Leave out tables of which they touch different
-    rows: those statements commute, so that stopping there would only repeat the same histories.
+    They stop where they begin, at statements that mention one of `tables`, and at commits. Leave out tables of which
+    they touch different rows: those statements commute, so that stopping there would only repeat the same histories.
     """
 
     def __init__(self, store: Store, tables: Sequence[str]) -> None:
@@ -165,4 +165,4 @@ def every_schedule(options_of: Callable[[list[int]], list[list[int]]]) -> Iterat
         taken = prefix + [ready[0] for ready in options[len(prefix) :]]
         yield taken
         for step in range(len(prefix), len(options)):
-            stack.extend(taken[:step] + [other] for other in options[step] if other != taken[step])
+            stack.extend([*taken[:step], other] for other in options[step] if other != taken[step])

@@ -57,8 +57,7 @@ class Demo:
         command = [sys.executable, "-m", "skylift", "serve", "--port", "0"]
         process = subprocess.Popen(command, env=self.environment(), stdout=subprocess.PIPE, text=True)
         try:
-            assert process.stdout
-            line = process.stdout.readline()
+            line = process.stdout.readline() if process.stdout else ""
             if "http" not in line:
                 raise DemoError("The service did not start")
             self.console.print(f"[dim]$ skylift serve[/]\n{line.strip()}", highlight=False, soft_wrap=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import closing
 
@@ -46,13 +48,15 @@ class LocalPlatform:
                     clockwork.start()
                     ready(url)
 
+            # As an exception either signal lets everything be closed: the server passes them on when it has stopped.
+            for each in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(each, lambda *_: sys.exit(0))
             server = Ready(config)
             try:
                 server.run(sockets=[sock])
             finally:
                 clockwork.stop()
                 parts.store.close()
-
 
     def demo(self) -> None:
         """Show the service at work, on an empty database of its own."""
