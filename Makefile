@@ -15,10 +15,10 @@ demo: $(VENV)/.runtime  ## Start the service, deploy three flows and watch them 
 	$(BIN)/skylift demo
 
 test: setup  ## Run the tests (under ten minutes on two cores)
-	$(BIN)/python -m pytest -m "not long" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not long" $(ARGS)
 
 test-long: setup  ## Run the tests that take minutes: races, kills, load
-	$(BIN)/python -m pytest -m long $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m long $(ARGS)
 
 bench: $(VENV)/.dev  ## Measure growth, latency and start-up, and print tables
 	$(BIN)/python -m benchmarks
