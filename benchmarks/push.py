@@ -122,21 +122,19 @@ def _measured(
         report = dispatch(parts, pool.id)
         cpu = time.process_time() - cpu
         assert report.launched == count, report
+        trips = (statements.round_trips["statements"] / count, statements.round_trips["commits"] / count)
         delays = sorted((at - due).total_seconds() for at in seen())
         _finish(parts, provider)
         store.close()
     cuts = quantiles(delays, n=100)
     figures = (cuts[49], cuts[94], cuts[98], delays[-1], cpu * 1000 / count)
-    trips = (statements.round_trips["statements"] / count, statements.round_trips["commits"] / count)
     return (kind, label, count, *figures, *trips)
 
 
 def _prepare(parts: Parts, provider: Provider, count: int) -> tuple[Row[Any], datetime]:
     template = provider.base_job_template()
     store = parts.store
-    pool = store.transaction(
-        pools.create, WorkPoolCreate(name="pool", type=provider.type, base_job_template=template)
-    )
+    pool = store.transaction(pools.create, WorkPoolCreate(name="pool", type=provider.type, base_job_template=template))
     flow, _ = store.transaction(flows.create, FlowCreate(name="flow"))
     wanted = DeploymentCreate(
         name="deployment",

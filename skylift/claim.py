@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, case, insert, select, update
 
 from skylift.models.flows import CollisionStrategy
 from skylift.models.states import StateType, make_state
@@ -33,6 +33,8 @@ from skylift.store.tables import due as due_table
 from skylift.wakeups import Dispatch
 
 UNLIMITED = 1_000_000_000
+MOST_CANCELLED = 100
+"""Runs that one claim cancels for the rule of their deployment: the pool is locked meanwhile."""
 
 
 @dataclass(slots=True)
@@ -93,7 +95,8 @@ def _take(
     gate: _DeploymentGate,
     taken: list[Row[Any]],
 ) -> bool:
-    """Fill `taken` in waterfall order. False where it had to stop early for a lock; what is taken is then a prefix."""
+    """Fill `taken` in waterfall order. False where it had to stop early, for a lock or for having cancelled so many;
+    what is taken is then a prefix."""
     queues = tx.all(
         select(work_queues)
         .where(work_queues.c.work_pool_id == pool_id, work_queues.c.is_paused.is_(False))
@@ -111,10 +114,15 @@ def _take(
             if not gate.lock_for(rows):
                 return False
             for row in rows:
+                if not space or gate.cancelled >= MOST_CANCELLED:
+                    break
                 seen.add(row.flow_run_id)
                 if gate.admits(row):
                     taken.append(row)
                     queue_room -= 1
+                    space -= 1
+            if gate.cancelled >= MOST_CANCELLED:
+                return False
             if len(found) < asked:
                 break  # the queue has no more
         if len(taken) >= room:
@@ -132,6 +140,7 @@ class _DeploymentGate:
         self.strategy: dict[UUID, str | None] = {}
         self.unlimited: set[UUID] = set()
         self.wanted: set[UUID] = set(lock_first)
+        self.cancelled = 0
         self._lock(sorted(self.wanted))
 
     def lock_for(self, rows: list[Row[Any]]) -> bool:
@@ -185,6 +194,7 @@ class _DeploymentGate:
             run = runs.lock(self.tx, row.flow_run_id)
             message = "The deployment's concurrency limit is reached, and its rule is to cancel new runs"
             runs.enter(self.tx, run, make_state(StateType.CANCELLED, self.tx.now, message=message))
+            self.cancelled += 1
         return False
 
 
@@ -192,26 +202,35 @@ def _make_attempts(tx: Tx, pool: Row[Any], owner: UUID, taken: list[Row[Any]]) -
     """Write the attempts of those runs that are still scheduled, in the order they were taken."""
     if not taken:
         return []
-    by_run = {row.flow_run_id: row for row in taken}
+    pending = {
+        row.flow_run_id: make_state(StateType.PENDING, tx.now, scheduled_time=row.due_at)
+        for row in sorted(taken, key=lambda row: row.flow_run_id)
+    }
+    state_ids = {run_id: state.id for run_id, state in pending.items()}
     locked = tx.conn.execute(
         update(flow_runs)
         .where(
-            flow_runs.c.id.in_(sorted(by_run)),
+            flow_runs.c.id.in_(list(pending)),
             flow_runs.c.state_type == str(StateType.SCHEDULED),
             flow_runs.c.next_scheduled_start_time <= tx.now,
         )
-        .values(updated=tx.now, state_type=str(StateType.PENDING), state_name="Pending", state_timestamp=tx.now)
-        .returning(flow_runs.c.id, flow_runs.c.next_scheduled_start_time)
+        .values(
+            updated=tx.now,
+            state_id=case(state_ids, value=flow_runs.c.id),
+            state_type=str(StateType.PENDING),
+            state_name="Pending",
+            state_timestamp=tx.now,
+            next_scheduled_start_time=None,
+        )
+        .returning(flow_runs.c.id)
     ).all()
-    scheduled = {row.id: row.next_scheduled_start_time for row in locked}
+    scheduled = {row.id for row in locked}
     rows = [row for row in taken if row.flow_run_id in scheduled]
     lease = tx.now + timedelta(seconds=settings_of(pool).lease)
-    made, states, lines, updates = [], [], [], []
+    made, states, lines = [], [], []
     for row in rows:
         run_id, attempt_id = row.flow_run_id, uuid4()
-        pending = make_state(StateType.PENDING, tx.now, scheduled_time=scheduled[run_id])
-        states.append(runs.state_row(run_id, pending))
-        updates.append({"run_id": run_id, "new_state": pending.id})
+        states.append(runs.state_row(run_id, pending[run_id]))
         made.append(_new_attempt(tx, pool, row, attempt_id, owner, lease))
         waited = (tx.now - row.due_at).total_seconds()
         lines.append(
@@ -222,7 +241,6 @@ def _make_attempts(tx: Tx, pool: Row[Any], owner: UUID, taken: list[Row[Any]]) -
     due.remove(tx, scheduled)
     tx.run(insert(attempts_table), made)
     tx.run(insert(flow_run_states), states)
-    tx.run(_SET_STATE, updates)
     timeline.add(tx, lines)
     return [row["id"] for row in made]
 
@@ -246,13 +264,6 @@ def _new_attempt(
         "reports": True,
         "output_offset": 0,
     }
-
-
-_SET_STATE = (
-    update(flow_runs)
-    .where(flow_runs.c.id == bindparam("run_id"))
-    .values(state_id=bindparam("new_state"), next_scheduled_start_time=None)
-)
 
 
 def _plan_next(tx: Tx, pool: Row[Any], bucket: _Bucket | None, *, stopped_by_quota: bool) -> None:

@@ -11,16 +11,17 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Row, update
+from sqlalchemy.exc import SQLAlchemyError
 
-from skylift import rendering
+from skylift import faults, rendering, templates
 from skylift.claim import Claimed, claim
 from skylift.ids import new_token, token_hash
 from skylift.models.states import StateType, make_state
@@ -32,6 +33,8 @@ from skylift.store import Tx, attempts, pools, runs, timeline
 from skylift.store.tables import attempts as attempts_table
 
 log = logging.getLogger(__name__)
+
+Refusal = BusyError | Rejected | Unreachable
 
 FIRST_DELAY, LONGEST_DELAY = 5.0, 300.0
 """Seconds until a launch that was refused for now is tried again; doubled each time, with full jitter."""
@@ -61,10 +64,14 @@ class Ready:
     owner: UUID
     calls: int
     """Which launch call of the attempt this is; only at the first one nothing can have been started before."""
+    secrets: tuple[str, ...] = ()
+    """What an answer of the provider may echo and nobody may see."""
 
 
-def dispatch(parts: Parts, pool_id: UUID, *, until: float = float("inf")) -> Report:
-    """Claim and launch until nothing is due or there is no room, or `time.monotonic()` is `until`."""
+def dispatch(
+    parts: Parts, pool_id: UUID, *, until: float = float("inf"), stopped: Callable[[], bool] = lambda: False
+) -> Report:
+    """Claim and launch until nothing is due or there is no room, `time.monotonic()` is `until`, or it is `stopped`."""
     report, owner, locks = Report(), uuid4(), frozenset[UUID]()
     with parts.store.reading() as tx:
         pool = pools.find(tx, pool_id)
@@ -73,13 +80,12 @@ def dispatch(parts: Parts, pool_id: UUID, *, until: float = float("inf")) -> Rep
     provider = parts.providers.get(pool.type)
     quota = provider.quota(pool.base_job_template.get("job_configuration", {}))
     with ThreadPoolExecutor(parts.settings.launch_threads, "launch") as threads:
-        while time.monotonic() < until:
+        while time.monotonic() < until and not stopped():
             claimed = _claim(parts, pool_id, owner, quota, locks)
             locks = claimed.lock_first
             report.claimed += len(claimed.attempts)
             ready = _freeze_all(parts, claimed.attempts, owner, report)
-            for outcome in threads.map(lambda each: launch(parts, each), ready):
-                report.add(outcome)
+            _launch_all(parts, threads, ready, report)
             if not claimed.more:
                 break
     return report
@@ -95,16 +101,25 @@ def _claim(parts: Parts, pool_id: UUID, owner: UUID, quota: Quota | None, locks:
 
 
 def _freeze_all(parts: Parts, attempt_ids: list[UUID], owner: UUID, report: Report) -> list[Ready]:
+    if not attempt_ids:
+        return []
     rendered: dict[UUID, tuple[Frozen, str]] = {}
     with parts.store.reading() as tx:
-        rows = [row for row in (attempts.by_id(tx, attempt_id) for attempt_id in attempt_ids) if row]
+        found = attempts.by_ids(tx, attempt_ids)
+        origins = rendering.read_origins(tx, [row.flow_run_id for row in found])
+        rows = [row for row in found if row.flow_run_id in origins]
         refused: list[tuple[UUID, Rejected]] = []
         for row in rows:
             nonce = new_token()
             try:
-                rendered[row.id] = rendering.freeze(parts, tx, row.flow_run_id, row.id, nonce), nonce
+                rendered[row.id] = rendering.freeze(parts, tx, origins[row.flow_run_id], row.id, nonce), nonce
             except Rejected as error:
                 refused.append((row.id, error))
+            except SQLAlchemyError:
+                raise
+            except Exception as error:  # nothing that one run is made of may hold up the others of its batch
+                log.error("Attempt %s could not be rendered: %s", row.id, faults.told(error))
+                refused.append((row.id, _unrendered(error)))
     for attempt_id, refusal in refused:
         parts.store.transaction(_reject, attempt_id, owner, refusal)
         report.add("rejected")
@@ -129,6 +144,13 @@ def _freeze_all(parts: Parts, attempt_ids: list[UUID], owner: UUID, report: Repo
     ]
 
 
+def _unrendered(error: Exception) -> Rejected:
+    return Rejected(
+        f"The launch could not be composed ({type(error).__name__})",
+        remedy="See that the job configuration has the right types; the service's log says where it failed",
+    )
+
+
 def _ready(
     parts: Parts,
     attempt_id: UUID,
@@ -148,7 +170,9 @@ def _ready(
         configuration=frozen.configuration,
         send_before=until,
     )
-    return Ready(launch, parts.providers.get(provider_type), owner, calls)
+    nonce = frozen.configuration["env"].get("SKYLIFT_NONCE")
+    secrets = (*frozen.secrets, nonce) if nonce else tuple(frozen.secrets)
+    return Ready(launch, parts.providers.get(provider_type), owner, calls, secrets)
 
 
 def _freeze(
@@ -159,31 +183,33 @@ def _freeze(
     longest_call: dict[UUID, float],
 ) -> dict[UUID, float]:
     """Seal the requests on those attempts that are still ours and wanted; says what is left of each lease (s)."""
-    lease_left: dict[UUID, float] = {}
-    for attempt_id, (frozen, nonce) in sorted(rendered.items()):
-        row = tx.conn.execute(
-            update(attempts_table)
-            .where(
-                attempts_table.c.id == attempt_id,
-                attempts_table.c.lease_owner == owner,
-                attempts_table.c.phase == attempts.CLAIMED,
-                attempts_table.c.stop.is_(None),
-            )
-            .values(
-                phase=attempts.LAUNCHING,
-                request=sealed[attempt_id],
-                nonce_hash=token_hash(nonce),
-                reports=frozen.terms is not None,
-                launch_calls=1,
-            )
-            .returning(attempts_table.c.flow_run_id, attempts_table.c.lease_until)
-        ).first()
-        if row:
-            lease_left[attempt_id] = (row.lease_until - tx.now).total_seconds()
-            healing = row.lease_until + timedelta(seconds=longest_call[attempt_id])
-            attempts.change(tx, attempt_id, look_at=healing)
-            timeline.note(tx, row.flow_run_id, "rendered", "The launch request is frozen", attempt_id=attempt_id)
-    return lease_left
+    ours = tx.conn.execute(
+        update(attempts_table)
+        .where(
+            attempts_table.c.id.in_(sorted(rendered)),
+            attempts_table.c.lease_owner == owner,
+            attempts_table.c.phase == attempts.CLAIMED,
+            attempts_table.c.stop.is_(None),
+        )
+        .values(phase=attempts.LAUNCHING, launch_calls=1)
+        .returning(attempts_table.c.id, attempts_table.c.flow_run_id, attempts_table.c.lease_until)
+    ).all()
+    requests, lines = [], []
+    for row in sorted(ours, key=lambda each: each.id):
+        frozen, nonce = rendered[row.id]
+        requests.append(
+            {
+                "attempt": row.id,
+                "request": sealed[row.id],
+                "nonce_hash": token_hash(nonce),
+                "reports": frozen.terms is not None,
+                "look_at": row.lease_until + timedelta(seconds=longest_call[row.id]),
+            }
+        )
+        lines.append(timeline.entry(tx, row.flow_run_id, "rendered", "The launch request is frozen", attempt_id=row.id))
+    attempts.change_many(tx, requests)
+    timeline.add(tx, lines)
+    return {row.id: (row.lease_until - tx.now).total_seconds() for row in ours}
 
 
 def _reject(tx: Tx, attempt_id: UUID, owner: UUID, error: Rejected) -> None:
@@ -206,52 +232,105 @@ def _note_problem(tx: Tx, run_id: UUID, attempt_id: UUID, kind: str, error: Reje
 # -- launch and record ------------------------------------------------------------------------------------------------
 
 
+def _launch_all(parts: Parts, threads: ThreadPoolExecutor, ready: list[Ready], report: Report) -> None:
+    """Launch side by side. What the providers answer is recorded as it comes: one by one where they are slow, many in
+    one transaction where they are fast."""
+    calls = {threads.submit(_call, each): each for each in ready}
+    while calls:
+        done, _ = wait(calls, return_when=FIRST_COMPLETED)
+        answers = [(calls.pop(each), each.result()) for each in done]
+        launched = [(each, answer) for each, answer in answers if isinstance(answer, str)]
+        if launched:
+            parts.store.transaction(_record, launched)
+        report.launched += len(launched)
+        for each, answer in answers:
+            if not isinstance(answer, str):
+                report.add(_not_launched(parts, each, answer))
+
+
 def launch(parts: Parts, ready: Ready) -> str:
     """Call the provider and record its answer; says what became of it, as a field of `Report`."""
-    attempt_id = ready.launch.attempt_id
-    if time.monotonic() > ready.launch.send_before:
-        return "unknown"  # we were asleep for longer than our lease: whoever has it now goes on
-    try:
-        handle = ready.provider.launch(ready.launch)
-    except BusyError as error:
-        return parts.store.transaction(_delay, ready, error)
-    except Rejected as error:
-        return parts.store.transaction(_refused, ready, error)
-    except Unreachable as error:
-        parts.store.transaction(_note_problem, ready.launch.flow_run_id, attempt_id, "unreachable", error)
-        return "unknown"
-    except Exception as error:  # a defect of an adapter must not take the others' launches with it
-        log.exception("The provider %s failed at attempt %s", ready.provider.type, attempt_id)
-        unknown = Unreachable(f"The provider failed in an unknown way ({type(error).__name__})")
-        parts.store.transaction(_note_problem, ready.launch.flow_run_id, attempt_id, "unreachable", unknown)
-        return "unknown"
-    parts.store.transaction(_record, ready, handle)
+    answer = _call(ready)
+    if not isinstance(answer, str):
+        return _not_launched(parts, ready, answer)
+    parts.store.transaction(_record, [(ready, answer)])
     return "launched"
 
 
-def _record(tx: Tx, ready: Ready, handle: str) -> None:
-    """Write down the provider's id. The runner may have been quicker than this."""
-    attempt = attempts.lock(tx, ready.launch.attempt_id)
-    if not attempt or attempt.launched_at:
-        return
-    early = attempt.phase == attempts.LAUNCHING
-    look_at = tx.now + timedelta(seconds=ready.provider.look_every)
-    attempts.change(
-        tx,
-        attempt.id,
-        handle=handle,
-        launched_at=tx.now,
-        phase=attempts.LAUNCHED if early else attempt.phase,
-        look_at=look_at if early and not attempt.stop else attempt.look_at,
-    )
-    attempts.wake_observe(tx, look_at)
-    timeline.note(tx, attempt.flow_run_id, "launched", f"The provider started {handle}", attempt_id=attempt.id)
+def _call(ready: Ready) -> str | BusyError | Rejected | Unreachable | None:
+    """The provider's answer: a handle, or why there is none. None: nothing was sent."""
+    if time.monotonic() > ready.launch.send_before:
+        return None  # we were asleep for longer than our lease: whoever has it now goes on
+    try:
+        return ready.provider.launch(ready.launch)
+    except (BusyError, Rejected, Unreachable) as error:
+        return _redacted(error, ready.secrets)
+    except Exception as error:  # a defect of an adapter must not take the others' launches with it
+        attempt_id = ready.launch.attempt_id
+        log.error("The provider %s failed at attempt %s: %s", ready.provider.type, attempt_id, faults.told(error))
+        return Unreachable(f"The provider failed in an unknown way ({type(error).__name__})")
+
+
+def _redacted(error: Refusal, secrets: tuple[str, ...]) -> Refusal:
+    error.args = (templates.redact(str(error), secrets),)
+    error.remedy = error.remedy and templates.redact(error.remedy, secrets)
+    return error
+
+
+def _not_launched(parts: Parts, ready: Ready, error: BusyError | Rejected | Unreachable | None) -> str:
+    match error:
+        case BusyError():
+            return parts.store.transaction(_delay, ready, error)
+        case Rejected():
+            return parts.store.transaction(_refused, ready, error)
+        case Unreachable():
+            launch = ready.launch
+            parts.store.transaction(_note_problem, launch.flow_run_id, launch.attempt_id, "unreachable", error)
+    return "unknown"
+
+
+def _record(tx: Tx, launched: list[tuple[Ready, str]]) -> None:
+    """Write down the providers' ids. A runner may have been quicker than this."""
+    answers = {ready.launch.attempt_id: (ready, handle) for ready, handle in launched}
+    changes, lines = [], []
+    for attempt in attempts.lock_many(tx, list(answers)):
+        if attempt.launched_at:
+            continue
+        ready, handle = answers[attempt.id]
+        early = attempt.phase == attempts.LAUNCHING
+        ours = attempt.lease_owner == ready.owner
+        look_at = tx.now + timedelta(seconds=ready.provider.look_every)
+        changes.append(
+            {
+                "attempt": attempt.id,
+                "handle": handle,
+                "launched_at": tx.now,
+                "phase": attempts.LAUNCHED if early else attempt.phase,
+                "look_at": look_at if early and not attempt.stop else attempt.look_at,
+                "lease_until": attempts.lease_given_back(attempt) if ours else attempt.lease_until,
+            }
+        )
+        lines.append(
+            timeline.entry(tx, attempt.flow_run_id, "launched", f"The provider started {handle}", attempt_id=attempt.id)
+        )
+        attempts.wake_observe(tx, look_at)
+    attempts.change_many(tx, changes)
+    timeline.add(tx, lines)
+
+
+def _answered(tx: Tx, ready: Ready) -> Row[Any] | None:
+    """The attempt, locked, if it is still ours; with the answer here, no launch of it is under way any more."""
+    attempt = runs.lock_attempt(tx, ready.launch.attempt_id)
+    if not attempt or attempt.lease_owner != ready.owner:
+        return None
+    attempts.change(tx, attempt.id, lease_until=attempts.lease_given_back(attempt))
+    return attempts.by_id(tx, attempt.id)
 
 
 def _delay(tx: Tx, ready: Ready, error: BusyError) -> str:
     """Refused for now: the run goes back to its queue. That costs neither a user's retry nor one of infrastructure."""
-    attempt = runs.lock_attempt(tx, ready.launch.attempt_id)
-    if not attempt or attempt.lease_owner != ready.owner:
+    attempt = _answered(tx, ready)
+    if not attempt:
         return "unknown"
     kind = type(error).__name__.lower()
     _note_problem(tx, attempt.flow_run_id, attempt.id, kind, error)
@@ -265,8 +344,8 @@ def _delay(tx: Tx, ready: Ready, error: BusyError) -> str:
 
 
 def _refused(tx: Tx, ready: Ready, error: Rejected) -> str:
-    attempt = runs.lock_attempt(tx, ready.launch.attempt_id)
-    if not attempt or attempt.lease_owner != ready.owner:
+    attempt = _answered(tx, ready)
+    if not attempt:
         return "unknown"
     if attempt.launch_calls > 1:
         attempts.stop_where(tx, attempts_table.c.id == attempt.id, attempts.GAVE_UP, in_words(error))

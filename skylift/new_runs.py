@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
-import jsonschema
 from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 
-from skylift.errors import ConflictError, InvalidError
-from skylift.models.runs import DeploymentRunCreate, FlowRunCreate
+from skylift.models.runs import DeploymentRunCreate, FlowRunCreate, FlowRunUpdate
 from skylift.models.states import State, StateCreate, StateType, make_state
 from skylift.names import random_name
+from skylift.parameters import check_parameters
 from skylift.rendering import check_run
 from skylift.store import Tx, deployments, pools, runs
+from skylift.store.engine import TryAgainError
 
 
 def of_deployment(tx: Tx, deployment: Row[Any], wanted: DeploymentRunCreate) -> tuple[Row[Any], bool]:
@@ -69,11 +70,22 @@ def alone(tx: Tx, wanted: FlowRunCreate) -> tuple[Row[Any], bool]:
     return _create(tx, values, _first(tx, wanted.state, StateType.PENDING)), True
 
 
+def change(tx: Tx, run_id: UUID, changes: FlowRunUpdate) -> None:
+    """Change the given fields of a run. Raises `NotFoundError`, and what `check_run` raises for job variables."""
+    if changes.job_variables is not None:
+        run = runs.lock(tx, run_id)
+        pool = pools.find(tx, run.work_pool_id) if run.work_pool_id else None
+        if pool:
+            name = changes.name or run.name
+            check_run(pool.base_job_template, deployments.find(tx, run.deployment_id), name, changes.job_variables)
+    runs.change(tx, run_id, changes)
+
+
 def _create(tx: Tx, values: dict[str, Any], first: State) -> Row[Any]:
     try:
         made = runs.create_many(tx, [(values, first)])[0]
     except IntegrityError as error:
-        raise ConflictError("Another request has just made a run with this idempotency key: ask again") from error
+        raise TryAgainError("Another request has just made a run with this idempotency key") from error
     return runs.by_id(tx, made["id"])
 
 
@@ -85,14 +97,3 @@ def _first(tx: Tx, wanted: StateCreate | None, default: StateType) -> State:
     if state.type is StateType.SCHEDULED and not state.scheduled_time:
         state.state_details.scheduled_time = tx.now
     return state
-
-
-def check_parameters(schema: dict[str, Any] | None, parameters: dict[str, Any]) -> None:
-    """Hold parameters to the deployment's schema. Raises `InvalidError` naming the parameter."""
-    if not schema:
-        return
-    validator = jsonschema.Draft202012Validator(schema)
-    error = jsonschema.exceptions.best_match(validator.iter_errors(parameters))
-    if error:
-        where = ".".join(["parameters", *map(str, error.absolute_path)])
-        raise InvalidError(f"{where}: {error.message}", field=where)

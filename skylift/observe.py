@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -17,14 +18,17 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, func, select, update
 
+from skylift import faults, templates
 from skylift.dispatch import relaunch
 from skylift.models.pools import OnInfraLoss, PoolSettings
 from skylift.models.runs import LogCreate
 from skylift.models.states import State, StateType, make_state
 from skylift.parts import Parts
 from skylift.provider import FindsStrays, ForwardsOutput, Observation, Provider, ProviderError, Watched
-from skylift.rendering import from_json
+from skylift.rendering import Frozen, from_json
+from skylift.security.sealing import SealError
 from skylift.store import Tx, attempts, logs, pools, runs, timeline
+from skylift.store.ranges import from_first
 from skylift.store.tables import attempts as attempts_table
 from skylift.store.tables import ended_attempts, work_pools
 
@@ -35,7 +39,12 @@ TAKEN_FOR = timedelta(seconds=10)
 """How long others leave alone what one observer looks at: should it die, they come after that."""
 STOP_AGAIN = timedelta(seconds=30)
 CLEANUP_AGAIN = timedelta(minutes=1)
+OVERSTAY = timedelta(minutes=5)
+"""How long a container may stay after its run's last word; then it is stopped."""
+LEFTOVER_GRACE = 10.0
 LAST_LINES = 10
+OUTPUT_PAGES = 16
+"""Read of one command's output before others have their turn."""
 RELAUNCH_DELAY = 5.0
 
 
@@ -52,32 +61,46 @@ def observe(parts: Parts, *, limit: int = 2000) -> int:
     """Look at up to `limit` attempts, then clean up; says how many attempts were looked at."""
     looked = 0
     while looked < limit:
-        batch = parts.store.transaction(_take, BATCH)
+        batch = parts.store.transaction(_take, parts.providers.types, BATCH)
         looked += len(batch)
-        for provider_type, group in groupby(batch, key=lambda row: row.provider_type):
-            if provider_type in parts.providers:
-                _look(parts, parts.providers.get(provider_type), list(group))
+        for provider_type, group in groupby(sorted(batch, key=_by_type), key=_by_type):
+            rows = list(group)
+            _guarded(provider_type, lambda name=provider_type, rows=rows: _look(parts, parts.providers.get(name), rows))  # type: ignore[misc]
         if len(batch) < BATCH:
             break
     clean_up(parts)
     return looked
 
 
-def next_look(tx: Tx) -> datetime | None:
-    """When the next attempt wants to be looked at, or to be cleaned up."""
-    times = [
-        tx.conn.execute(select(func.min(column))).scalar_one_or_none()
-        for column in (attempts_table.c.look_at, ended_attempts.c.cleanup_at)
-    ]
+def _by_type(row: Row[Any]) -> str:
+    name: str = row.provider_type
+    return name
+
+
+def next_look(tx: Tx, types: Iterable[str] | None = None) -> datetime | None:
+    """When the next attempt (of these types of pools) wants to be looked at, or to be cleaned up."""
+    times = []
+    for table, column in ((attempts_table, attempts_table.c.look_at), (ended_attempts, ended_attempts.c.cleanup_at)):
+        query = select(func.min(column))
+        if types is not None:
+            query = query.where(table.c.provider_type.in_(list(types)))
+        times.append(tx.conn.execute(query).scalar_one_or_none())
     return min((time for time in times if time), default=None)
 
 
-def _take(tx: Tx, limit: int) -> list[Row[Any]]:
-    """Attempts whose time has come and that nobody else has taken just now; others leave them alone for a moment."""
+def _take(tx: Tx, types: list[str], limit: int) -> list[Row[Any]]:
+    """Attempts whose time has come and that nobody else has taken just now; others leave them alone for a moment.
+
+    Those of providers that are not installed here are left to a process that has them.
+    """
     rows = tx.all(
         select(attempts_table)
-        .where(attempts_table.c.look_at <= tx.now)
-        .order_by(attempts_table.c.provider_type, attempts_table.c.look_at)
+        .where(
+            attempts_table.c.look_at <= tx.now,
+            from_first(attempts_table.c.look_at),
+            attempts_table.c.provider_type.in_(types),
+        )
+        .order_by(attempts_table.c.look_at)
         .limit(limit)
     )
     taken = {
@@ -100,31 +123,40 @@ def _look(parts: Parts, provider: Provider, rows: list[Row[Any]]) -> None:
         }
         now = tx.now
     asked: list[Row[Any]] = []
+    healed: list[Row[Any]] = []
     for row in rows:
         launching = row.phase in (attempts.CLAIMED, attempts.LAUNCHING)
         if launching and not row.stop and row.lease_until <= now:
-            _heal(parts, row, settings.get(row.work_pool_id, PoolSettings()), now)
+            healed.append(row)
         elif row.stop and not row.launch_calls:
-            parts.store.transaction(_never_launched, row.id)
+            _guarded(row.id, lambda row=row: parts.store.transaction(_never_launched, row.id))  # type: ignore[misc]
         elif not launching or row.stop:
-            if row.stop and not row.launched_at:
-                # A launch may still be under way: only after a stop is "gone" the last word.
-                _guarded(row.id, lambda row=row: provider.stop(watched(parts, row), 0.0))  # type: ignore[misc]
-            asked.append(row)
+            # While a launch may be under way, only after a stop is "gone" the last word.
+            first_stop = row.stop and not row.launched_at
+            if not first_stop or _guarded(row.id, lambda row=row: provider.stop(watched(parts, row), 0.0)):  # type: ignore[misc]
+                asked.append(row)
+    if healed:  # side by side: each may take as long as a launch
+        with ThreadPoolExecutor(parts.settings.launch_threads, "heal") as threads:
+            list(
+                threads.map(lambda row: _heal(parts, row, settings.get(row.work_pool_id, PoolSettings()), now), healed)
+            )
     answers = _ask(parts, provider, asked)
     for row in asked:
         seen = Seen(row, answers.get(row.id), settings.get(row.work_pool_id, PoolSettings()))
         _guarded(row.id, lambda seen=seen: _follow(parts, provider, seen))  # type: ignore[misc]
 
 
-def _guarded(attempt_id: UUID, work: Callable[[], None]) -> None:
-    """One attempt's trouble must not keep the others from being looked at."""
+def _guarded(who: UUID | str, work: Callable[[], object]) -> bool:
+    """One attempt's trouble must not keep the others from being looked at. Says whether it went well."""
     try:
         work()
     except ProviderError as error:
-        log.warning("Attempt %s: %s", attempt_id, error)
-    except Exception:
-        log.exception("Attempt %s could not be looked at", attempt_id)
+        log.warning("%s: %s", who, error)
+    except Exception as error:
+        log.error("%s could not be looked at: %s", who, faults.told(error))
+    else:
+        return True
+    return False
 
 
 def _heal(parts: Parts, row: Row[Any], settings: PoolSettings, now: datetime) -> None:
@@ -152,16 +184,36 @@ def _ask(parts: Parts, provider: Provider, rows: list[Row[Any]]) -> dict[UUID, O
     if not rows:
         return {}
     try:
-        return dict(provider.status([watched(parts, row) for row in rows]))
+        answers = dict(provider.status([watched(parts, row) for row in rows]))
     except ProviderError as error:
         log.warning("%s could not be asked: %s", provider.type, error)
         return {}
+    except Exception as error:  # a defect of an adapter: whichever it is about, the others are asked alone
+        log.error("%s could not be asked: %s", provider.type, faults.told(error))
+        return (
+            {} if len(rows) == 1 else {key: each for row in rows for key, each in _ask(parts, provider, [row]).items()}
+        )
+    return {row.id: _redacted(parts, row, answers[row.id]) for row in rows if row.id in answers}
+
+
+def _redacted(parts: Parts, row: Row[Any], answer: Observation) -> Observation:
+    frozen = _opened(parts, row) if answer.reason else None
+    return replace(answer, reason=templates.redact(answer.reason or "", frozen.secrets)) if frozen else answer
+
+
+def _opened(parts: Parts, row: Row[Any]) -> Frozen | None:
+    """What was frozen on the attempt; None where nothing was, or where no key that is left opens it."""
+    try:
+        return from_json(parts.sealer.open(row.request)) if row.request else None
+    except SealError as error:
+        log.error("Attempt %s: its launch request cannot be read: %s", row.id, error)
+        return None
 
 
 def watched(parts: Parts, row: Row[Any]) -> Watched:
     """The attempt as its provider knows it."""
-    configuration = from_json(parts.sealer.open(row.request)).configuration if row.request else {}
-    return Watched(row.id, row.handle, configuration)
+    frozen = _opened(parts, row)
+    return Watched(row.id, row.handle, frozen.configuration if frozen else {})
 
 
 # -- apply ------------------------------------------------------------------------------------------------------------
@@ -169,7 +221,8 @@ def watched(parts: Parts, row: Row[Any]) -> Watched:
 
 def _follow(parts: Parts, provider: Provider, seen: Seen) -> None:
     if not seen.attempt.reports and seen.observation:
-        forward_output(parts, provider, seen.attempt, attempts_table)
+        # Whatever is wrong with its output, its end counts.
+        _guarded(seen.attempt.id, lambda: forward_output(parts, provider, seen.attempt, attempts_table))
     over = seen.observation and seen.observation.phase in ("ended", "gone")
     tail = _tail(parts, provider, seen) if over else []
     stopping = parts.store.transaction(_apply, seen, provider, tail)
@@ -181,10 +234,10 @@ def _tail(parts: Parts, provider: Provider, seen: Seen) -> list[str]:
     """The provider's last lines, for runs that never said a word of their own."""
     if not seen.attempt.reports or seen.attempt.admitted_at or seen.attempt.stop:
         return []
-    try:
-        return provider.logs(watched(parts, seen.attempt), LAST_LINES)
-    except ProviderError:
-        return []
+    found: list[str] = []
+    _guarded(seen.attempt.id, lambda: found.extend(provider.logs(watched(parts, seen.attempt), LAST_LINES)))
+    frozen = _opened(parts, seen.attempt)
+    return [templates.redact(line, frozen.secrets) for line in found] if frozen else found
 
 
 def _apply(tx: Tx, seen: Seen, provider: Provider, tail: list[str]) -> bool:
@@ -257,7 +310,8 @@ def _over(tx: Tx, attempt: Row[Any], observation: Observation, settings: PoolSet
     if attempt.stop and attempt.stop != attempts.GAVE_UP:
         runs.finish(tx, attempt, _stopped(tx, attempt))
         return
-    if not attempt.reports and not attempt.stop and observation.exit_code is not None:
+    without_report = settings.reports and observation.exit_code == 0
+    if not attempt.reports and not attempt.stop and observation.exit_code is not None and not without_report:
         runs.finish(tx, attempt, _by_exit_code(tx.now, observation))
         return
     reason = _loss(attempt, observation, tail)
@@ -297,25 +351,31 @@ def _loss(attempt: Row[Any], observation: Observation, tail: list[str]) -> str:
 # -- output and cleaning up -------------------------------------------------------------------------------------------
 
 
-def forward_output(parts: Parts, provider: Provider, row: Row[Any], table: Any) -> int:
-    """Bring a bare command's new output into the run's logs; says how many lines. `table` holds the row's offset."""
+def forward_output(parts: Parts, provider: Provider, row: Row[Any], table: Any) -> bool:
+    """Bring a bare command's new output into the run's logs; says whether that is all there is for now.
+
+    `table` holds the row's offset.
+    """
     if not isinstance(provider, ForwardsOutput):
-        return 0
-    lines, offset = provider.output_since(watched(parts, row), row.output_offset)
-    if offset == row.output_offset:
-        return 0
+        return True
+    known, offset = watched(parts, row), row.output_offset
+    for _ in range(OUTPUT_PAGES):
+        lines, after = provider.output_since(known, offset)
+        if after == offset:
+            return True
+        if not parts.store.transaction(_keep_output, table, row, offset, after, lines):
+            return False  # another is at it
+        offset = after
+    return False
 
-    def write(tx: Tx) -> None:
-        moved = tx.run(
-            update(table)
-            .where(table.c.id == row.id, table.c.output_offset == row.output_offset)
-            .values(output_offset=offset)
-        )
-        if moved:
-            logs.append(tx, [_log(row.flow_run_id, at, line) for at, line in lines])
 
-    parts.store.transaction(write)
-    return len(lines)
+def _keep_output(tx: Tx, table: Any, row: Row[Any], offset: int, after: int, lines: list[tuple[datetime, str]]) -> bool:
+    moved = update(table).where(table.c.id == row.id, table.c.output_offset == offset).values(output_offset=after)
+    if not tx.run(moved):
+        return False
+    for start in range(0, len(lines), logs.MAX_POST):
+        logs.append(tx, [_log(row.flow_run_id, at, line) for at, line in lines[start : start + logs.MAX_POST]])
+    return True
 
 
 def _log(run_id: UUID, at: datetime, line: str) -> LogCreate:
@@ -327,27 +387,34 @@ def clean_up(parts: Parts) -> int:
     with parts.store.reading() as tx:
         rows = tx.all(
             select(ended_attempts)
-            .where(ended_attempts.c.cleanup_at <= tx.now)
+            .where(
+                ended_attempts.c.cleanup_at <= tx.now,
+                from_first(ended_attempts.c.cleanup_at),
+                ended_attempts.c.provider_type.in_(parts.providers.types),
+            )
             .order_by(ended_attempts.c.cleanup_at)
             .limit(BATCH)
         )
     for row in rows:
-        if row.provider_type in parts.providers:
-            _guarded(row.id, lambda row=row: _clean_up(parts, parts.providers.get(row.provider_type), row))  # type: ignore[misc]
+        _guarded(row.id, lambda row=row: _clean_up(parts, row))  # type: ignore[misc]
     return len(rows)
 
 
-def _clean_up(parts: Parts, provider: Provider, row: Row[Any]) -> None:
+def _clean_up(parts: Parts, row: Row[Any]) -> None:
     """Only what has ended is cleaned; a container that is still on its way out gets a little more time."""
     if not _later(parts, row.id, CLEANUP_AGAIN, ended_attempts.c.cleanup_at == row.cleanup_at):
         return  # another is at it
+    provider = parts.providers.get(row.provider_type)
     known = watched(parts, row)
     now = provider.status([known]).get(row.id)
     if not now or now.phase in ("starting", "running"):
+        if now and row.cleanup_at > row.ended_at + OVERSTAY:
+            provider.stop(known, LEFTOVER_GRACE)
         _later(parts, row.id, timedelta(seconds=max(provider.look_every, 0.5)))
         return
-    if not row.reports:
-        forward_output(parts, provider, row, ended_attempts)
+    if not row.reports and not forward_output(parts, provider, row, ended_attempts):
+        _later(parts, row.id, timedelta(seconds=0))
+        return
     provider.cleanup(known)
 
     def done(tx: Tx) -> None:
@@ -371,18 +438,21 @@ def _later(parts: Parts, attempt_id: UUID, pause: timedelta, *conditions: Column
 
 def stop_strays(parts: Parts, pool_types: Iterable[str] | None = None) -> int:
     """Stop and clean what carries this installation's mark but is no live attempt's; says how many were found."""
-    found = 0
+    found: list[int] = []
     with parts.store.reading() as tx:
         rows = tx.all(select(work_pools))
     for pool in rows:
-        if pool.type not in parts.providers or (pool_types is not None and pool.type not in pool_types):
-            continue
-        provider = parts.providers.get(pool.type)
-        if isinstance(provider, FindsStrays):
-            configuration = pool.base_job_template.get("job_configuration", {})
-            for each in provider.list_attempts(parts.store.installation_id, configuration):
-                found += _stop_stray(parts, provider, each)
-    return found
+        if pool.type in parts.providers and (pool_types is None or pool.type in pool_types):
+            _guarded(f"Strays of work pool {pool.name!r}", lambda pool=pool: found.extend(_strays_of(parts, pool)))  # type: ignore[misc]
+    return sum(found)
+
+
+def _strays_of(parts: Parts, pool: Row[Any]) -> Iterable[int]:
+    provider = parts.providers.get(pool.type)
+    if isinstance(provider, FindsStrays):
+        configuration = pool.base_job_template.get("job_configuration", {})
+        for each in provider.list_attempts(parts.store.installation_id, configuration):
+            yield _stop_stray(parts, provider, each)
 
 
 def _stop_stray(parts: Parts, provider: Provider, each: Watched) -> int:
@@ -397,7 +467,7 @@ def _stop_stray(parts: Parts, provider: Provider, each: Watched) -> int:
     state = provider.status([each]).get(each.attempt_id)
     if state and state.phase in ("starting", "running"):
         log.warning("Attempt %s runs at %s but is nobody's: it is stopped", each.attempt_id, provider.type)
-        provider.stop(each, 10.0)
+        provider.stop(each, LEFTOVER_GRACE)
     elif state:
         provider.cleanup(each)
     return 1

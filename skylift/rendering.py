@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
+from sqlalchemy import Row, Table, select
 
 from skylift import templates
 from skylift.bootstrap import bootstrap_command
@@ -21,7 +21,7 @@ from skylift.errors import SkyliftError
 from skylift.models.flows import Engine, Flow
 from skylift.parts import Parts
 from skylift.provider import Rejected
-from skylift.store import Tx, deployments, flows, pools, runs, variables
+from skylift.store import Tx, tables, variables
 from skylift.store import block_documents as documents
 from skylift.store.pools import settings_of
 
@@ -47,15 +47,29 @@ class Origin:
     pool: Row[Any]
 
 
-def read_origin(tx: Tx, run_id: UUID) -> Origin:
-    """Everything that a run's launch depends on."""
-    run = runs.by_id(tx, run_id)
-    return Origin(
-        run=run,
-        deployment=deployments.find(tx, run.deployment_id),
-        flow=flows.by_id(tx, run.flow_id),
-        pool=pools.by_id(tx, run.work_pool_id),
-    )
+def read_origins(tx: Tx, run_ids: Iterable[UUID]) -> dict[UUID, Origin]:
+    """Everything that these runs' launches depend on, by run. One that was deleted meanwhile, or whose pool was, is
+    left out."""
+
+    def rows(table: Table, ids: Iterable[UUID | None]) -> dict[UUID | None, Row[Any]]:
+        wanted = {each for each in ids if each}
+        return {row.id: row for row in tx.all(select(table).where(table.c.id.in_(wanted)))} if wanted else {}
+
+    found = rows(tables.flow_runs, run_ids)
+    runs = list(found.values())
+    deployments = rows(tables.deployments, [run.deployment_id for run in runs])
+    flows = rows(tables.flows, [run.flow_id for run in runs])
+    pools = rows(tables.work_pools, [run.work_pool_id for run in runs])
+    return {
+        run.id: Origin(
+            run=run,
+            deployment=deployments.get(run.deployment_id),
+            flow=Flow.model_validate(flows[run.flow_id]),
+            pool=pools[run.work_pool_id],
+        )
+        for run in runs
+        if run.flow_id in flows and run.work_pool_id in pools
+    }
 
 
 def layers_of(deployment: Row[Any] | None, run_name: str, run_variables: Mapping[str, Any]) -> list[templates.Layer]:
@@ -66,9 +80,8 @@ def layers_of(deployment: Row[Any] | None, run_name: str, run_variables: Mapping
     return layers
 
 
-def freeze(parts: Parts, tx: Tx, run_id: UUID, attempt_id: UUID, nonce: str) -> Frozen:
+def freeze(parts: Parts, tx: Tx, origin: Origin, attempt_id: UUID, nonce: str) -> Frozen:
     """Render a run's launch. Raises `Rejected` with what to change."""
-    origin = read_origin(tx, run_id)
     layers = layers_of(origin.deployment, origin.run.name, origin.run.job_variables)
     template = origin.pool.base_job_template
     try:

@@ -7,6 +7,7 @@ no others.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice
@@ -16,12 +17,14 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import Row, func, insert, select, update
 
+from skylift import faults
 from skylift.ids import new_id
 from skylift.models.schedules import Schedule
 from skylift.models.states import StateType, make_state
 from skylift.parts import Parts
 from skylift.recurrence import slots_after
 from skylift.store import Tx, due, runs
+from skylift.store.ranges import from_first
 from skylift.store.tables import deployment_schedules, deployments, schedule_slots
 from skylift.wakeups import Schedule as ScheduleWakeup
 
@@ -33,6 +36,10 @@ SLACK = timedelta(minutes=15)
 """Made beyond what is needed, so that a busy schedule does not need every tick."""
 SLOTS_PER_TRANSACTION = 500
 BATCH = 100
+AGAIN = timedelta(minutes=1)
+"""When a schedule that could not be continued is tried again. Its cursor stays: nothing is lost."""
+
+log = logging.getLogger(__name__)
 
 _schedules: TypeAdapter[Any] = TypeAdapter(Schedule)
 
@@ -43,7 +50,7 @@ def schedule(parts: Parts, *, limit: int = 1000) -> int:
     while done < limit:
         ids = _waiting(parts, min(BATCH, limit - done))
         for schedule_id in ids:
-            parts.store.transaction(continue_ledger, schedule_id, catchup=timedelta(seconds=parts.settings.catchup))
+            _continue(parts, schedule_id)
         done += len(ids)
         if len(ids) < BATCH:
             break
@@ -51,11 +58,25 @@ def schedule(parts: Parts, *, limit: int = 1000) -> int:
     return done
 
 
+def _continue(parts: Parts, schedule_id: UUID) -> None:
+    """One schedule's trouble must not keep the others from being continued."""
+    try:
+        parts.store.transaction(continue_ledger, schedule_id, catchup=timedelta(seconds=parts.settings.catchup))
+    except Exception as error:
+        log.error("Schedule %s could not be continued: %s", schedule_id, faults.told(error))
+        parts.store.transaction(_put_off, schedule_id)
+
+
+def _put_off(tx: Tx, schedule_id: UUID) -> None:
+    mine = (deployment_schedules.c.id == schedule_id, deployment_schedules.c.tick_at <= tx.now)
+    tx.run(update(deployment_schedules).where(*mine).values(tick_at=tx.now + AGAIN))
+
+
 def _waiting(parts: Parts, limit: int) -> list[UUID]:
     with parts.store.reading() as tx:
         rows = tx.all(
             select(deployment_schedules.c.id)
-            .where(deployment_schedules.c.tick_at <= tx.now)
+            .where(deployment_schedules.c.tick_at <= tx.now, from_first(deployment_schedules.c.tick_at))
             .order_by(deployment_schedules.c.tick_at)
             .limit(limit)
         )

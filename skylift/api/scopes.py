@@ -133,9 +133,7 @@ class Open:
         return None
 
 
-def own(
-    parameter: str, *, of: Literal["flow_run_id", "attempt_id"] = "flow_run_id", after_end: bool = False
-) -> Any:
+def own(parameter: str, *, of: Literal["flow_run_id", "attempt_id"] = "flow_run_id", after_end: bool = False) -> Any:
     """A run's token passes where this path parameter names its own flow run (or attempt)."""
     return Depends(Declared(Scope.OWN, parameter, of, after_end))
 

@@ -16,6 +16,7 @@ from skylift.models.runs import FlowRun, Holder
 from skylift.parts import Parts
 from skylift.store import attempts, pools, runs
 from skylift.store.filters import count_filtered, select_filtered
+from skylift.store.tables import work_queues
 
 router = APIRouter(prefix="/work_pools", tags=["Work pools"])
 
@@ -118,9 +119,12 @@ def create_work_queue(parts: PartsDep, name: str, body: WorkQueueCreate) -> Work
 
 
 @router.post("/{name}/queues/filter", dependencies=[scopes.SHARED_READ])
-def filter_work_queues(parts: PartsDep, name: str) -> list[WorkQueue]:
+def filter_work_queues(parts: PartsDep, name: str, body: FilterBody) -> list[WorkQueue]:
+    """Queues of this pool, the highest priority first where no other sort is asked for."""
     with parts.store.reading() as tx:
-        return views.queues(tx, pools.queues_of(tx, pools.by_name(tx, name).id), parts.providers)
+        wanted = select_filtered("work_queues", body.filters, body.sort, body.limit, body.offset)
+        rows = tx.all(wanted.where(work_queues.c.work_pool_id == pools.by_name(tx, name).id))
+        return views.queues(tx, rows, parts.providers)
 
 
 @router.get("/{name}/queues/{queue}", dependencies=[scopes.SHARED_READ])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 
 def _utc(value: datetime) -> datetime:
@@ -25,9 +25,25 @@ JsonObject = dict[str, Any]
 
 
 class Wire(BaseModel):
-    """A body that a client sends. Fields that a newer client adds are ignored, as in the dialect."""
+    """A body that a client sends. Fields that a newer client adds are ignored, as in the dialect, and so is a null
+    where there is something better to begin with: clients send null for what they were not given."""
 
     model_config = ConfigDict(extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        fields = cls.model_fields
+        return {
+            name: value
+            for name, value in body.items()
+            if value is not None
+            or name not in fields
+            or fields[name].is_required()
+            or fields[name].get_default(call_default_factory=True) is None
+        }
 
 
 class Stored(BaseModel):

@@ -6,10 +6,13 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
+from skylift.errors import InvalidError
 from skylift.models.base import Instant, JsonObject, Limit, Name, Stored, Wire
 from skylift.models.schedules import Schedule
+from skylift.parameters import check_schema
 
 
 class FlowCreate(Wire):
@@ -82,6 +85,17 @@ class DeploymentSchedule(Stored):
     catchup_seconds: float | None
 
 
+def _checked(schema: JsonObject) -> JsonObject:
+    try:
+        check_schema(schema)
+    except InvalidError as error:
+        raise PydanticCustomError("parameter_schema", "{message}", {"message": str(error)}) from error
+    return schema
+
+
+ParameterSchema = Annotated[JsonObject, AfterValidator(_checked)]
+
+
 class DeploymentCreate(Wire):
     name: Name
     flow_id: UUID
@@ -91,7 +105,7 @@ class DeploymentCreate(Wire):
     labels: JsonObject = Field(default_factory=dict)
     paused: bool = False
     parameters: JsonObject = Field(default_factory=dict)
-    parameter_openapi_schema: JsonObject | None = None
+    parameter_openapi_schema: ParameterSchema | None = None
     enforce_parameter_schema: bool = True
     job_variables: JsonObject = Field(default_factory=dict)
     work_pool_name: str | None = None
@@ -112,7 +126,7 @@ class DeploymentUpdate(Wire):
     labels: JsonObject | None = None
     paused: bool | None = None
     parameters: JsonObject | None = None
-    parameter_openapi_schema: JsonObject | None = None
+    parameter_openapi_schema: ParameterSchema | None = None
     enforce_parameter_schema: bool | None = None
     job_variables: JsonObject | None = None
     work_pool_name: str | None = None

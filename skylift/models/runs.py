@@ -112,6 +112,8 @@ class OrchestrationResult(BaseModel):
     state: State | None
     status: SetStateStatus
     details: JsonObject
+    was_written: bool = Field(False, exclude=True)
+    """Whether the state was written for this proposal: it may be another than the proposed one."""
 
 
 class TimelineEntry(BaseModel):

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from skylift.ids import new_id
+from skylift.models.base import Wire
 
 
 class StateType(StrEnum):
@@ -52,7 +53,7 @@ class StateDetails(BaseModel):
     transition_id: UUID | None = None
 
 
-class StateCreate(BaseModel):
+class StateCreate(Wire):
     """A state as a client proposes it."""
 
     type: StateType

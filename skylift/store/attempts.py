@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, select, update
 
 from skylift.store import due
 from skylift.store.engine import Tx
@@ -33,11 +34,28 @@ def by_id(tx: Tx, attempt_id: UUID) -> Row[Any] | None:
     return tx.one(select(table).where(table.c.id == attempt_id))
 
 
+def by_ids(tx: Tx, attempt_ids: Sequence[UUID]) -> list[Row[Any]]:
+    """Those of these attempts that are live, in the order given."""
+    rows = {row.id: row for row in tx.all(select(table).where(table.c.id.in_(attempt_ids)))}
+    return [rows[each] for each in attempt_ids if each in rows]
+
+
 def lock(tx: Tx, attempt_id: UUID) -> Row[Any] | None:
     """The attempt, if it is live; others who want to change it wait until this transaction is over."""
     return tx.conn.execute(
         update(table).where(table.c.id == attempt_id).values(launch_calls=table.c.launch_calls).returning(*table.c)
     ).first()
+
+
+def lock_many(tx: Tx, attempt_ids: Iterable[UUID]) -> list[Row[Any]]:
+    """As `lock`, for several in one statement; ordered by id."""
+    rows = tx.conn.execute(
+        update(table)
+        .where(table.c.id.in_(sorted(attempt_ids)))
+        .values(launch_calls=table.c.launch_calls)
+        .returning(*table.c)
+    )
+    return sorted(rows.all(), key=lambda row: row.id)
 
 
 def occupied_by_queue(tx: Tx, pool_id: UUID) -> dict[UUID, int]:
@@ -70,6 +88,14 @@ def change(tx: Tx, attempt_id: UUID, **values: Any) -> bool:
     return tx.run(update(table).where(table.c.id == attempt_id).values(**values)) == 1
 
 
+def change_many(tx: Tx, changes: list[dict[str, Any]]) -> None:
+    """Change live attempts, each as its entry says; `attempt` in it is the id. All entries have the same columns."""
+    if changes:
+        names = [name for name in changes[0] if name != "attempt"]
+        values: dict[str, Any] = {name: bindparam(name) for name in names}
+        tx.run(update(table).where(table.c.id == bindparam("attempt")).values(values), changes)
+
+
 def stop_where(tx: Tx, condition: ColumnElement[bool], kind: str, message: str) -> None:
     """Have these stopped at the provider; their slots stay occupied until they are gone. The first reason stays."""
     changed = tx.run(
@@ -86,10 +112,30 @@ def wake_observe(tx: Tx, at: datetime) -> None:
     tx.wake(Observe(), at)
 
 
+LONGEST_CALL = timedelta(seconds=60)
+"""A provider's `call_timeout` is never longer."""
+
+
+def lease_given_back(attempt: Row[Any]) -> datetime:
+    """The `lease_until` of an attempt whose last launch was answered: none is under way any more."""
+    at: datetime = attempt.claimed_at
+    return at
+
+
+def _safe_to_clean(tx: Tx, attempt: Row[Any]) -> datetime:
+    """From when on no launch that is still under way can start it again. A runner would not be admitted again."""
+    if attempt.instance or attempt.lease_until <= attempt.claimed_at:
+        return tx.now
+    safe: datetime = attempt.lease_until + LONGEST_CALL
+    return max(tx.now, safe)
+
+
 def remove(tx: Tx, attempt: Row[Any]) -> bool:
     """Free the slot: the attempt is over. Cleaning up at the provider is still to be done. False if others did it."""
     if not tx.run(delete(table).where(table.c.id == attempt.id)):
         return False
+    # What is left there (a mark that it was stopped, the container's name) keeps a late launch from starting it.
+    cleanup_at = _safe_to_clean(tx, attempt) if attempt.launch_calls else None
     tx.run(
         insert(ended).values(
             id=attempt.id,
@@ -103,12 +149,12 @@ def remove(tx: Tx, attempt: Row[Any]) -> bool:
             ended_at=tx.now,
             output_offset=attempt.output_offset,
             reports=attempt.reports,
-            cleanup_at=tx.now if attempt.launch_calls else None,
+            cleanup_at=cleanup_at,
         )
     )
     next_due = due.next_due(tx, attempt.work_pool_id)
     if next_due:
         due.wake_pool(tx, attempt.work_pool_id, next_due)
-    if attempt.launch_calls:
-        wake_observe(tx, tx.now)
+    if cleanup_at:
+        wake_observe(tx, cleanup_at)
     return True

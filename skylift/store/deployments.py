@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, delete, insert, select, update
 
 from skylift import templates
-from skylift.errors import InvalidError, NotFoundError
+from skylift.errors import ConflictError, InvalidError, NotFoundError
 from skylift.ids import new_id
 from skylift.models.flows import (
     DeploymentCreate,
@@ -29,6 +29,7 @@ from skylift.store.tables import (
     schedule_slots,
     work_pools,
 )
+from skylift.wakeups import Dispatch
 from skylift.wakeups import Schedule as ScheduleWakeup
 
 SHAPES_RUNS = {"parameters", "tags", "labels", "work_pool_id", "work_queue_id", "version"}
@@ -160,7 +161,8 @@ def _check_job_variables(tx: Tx, values: dict[str, Any], origin: str) -> None:
 
 def _write(tx: Tx, deployment_id: UUID, values: dict[str, Any], schedules: Sequence[ScheduleCreate] | None) -> None:
     before = lock(tx, deployment_id)
-    tx.run(update(deployments).where(deployments.c.id == deployment_id).values(**values))
+    if values:
+        tx.run(update(deployments).where(deployments.c.id == deployment_id).values(**values))
     after = by_id(tx, deployment_id)
     if after.paused != before.paused:
         for schedule in schedules_of(tx, [deployment_id])[deployment_id]:
@@ -170,15 +172,20 @@ def _write(tx: Tx, deployment_id: UUID, values: dict[str, Any], schedules: Seque
             _begin_anew(tx, after, schedule, min(schedule.cursor, tx.now))
     if schedules is not None:
         sync_schedules(tx, after, schedules)
+    if after.work_pool_id and after.concurrency_limit != before.concurrency_limit:
+        tx.wake(Dispatch(after.work_pool_id), tx.now)  # runs that waited for this limit may go now
 
 
 def lock(tx: Tx, deployment_id: UUID) -> Row[Any]:
-    """The deployment; others who want to change it wait. Raises `NotFoundError`."""
+    """The deployment; others who want to change it wait, and so do ticks of its schedules: what such a tick was just
+    about to write is then there to be taken back. Raises `NotFoundError`."""
     row = tx.conn.execute(
         update(deployments).where(deployments.c.id == deployment_id).values(updated=tx.now).returning(*deployments.c)
     ).first()
     if not row:
         raise NotFoundError(f"Deployment {deployment_id} not found")
+    mine = deployment_schedules.c.deployment_id == deployment_id
+    tx.run(update(deployment_schedules).where(mine).values(updated=deployment_schedules.c.updated))
     return row
 
 
@@ -277,11 +284,17 @@ def _change(tx: Tx, deployment: Row[Any], row: Row[Any], values: dict[str, Any])
         changed["identity"] = content_identity(schedule, values.get("parameters", old["parameters"]))
     elif values.get("slug"):
         changed["identity"] = values["slug"]
+    if changed.get("identity", old["identity"]) != old["identity"]:
+        known = schedules_of(tx, [deployment.id])[deployment.id]
+        if any(each.identity == changed["identity"] for each in known):
+            same = f"the slug {changed['slug']!r}" if changed.get("slug") else "the same content"
+            raise ConflictError(f"The deployment has another schedule with {same}")
+        discard_future(tx, deployment.id, old["identity"])
     tx.run(update(deployment_schedules).where(deployment_schedules.c.id == row.id).values(**changed, updated=tx.now))
     new = schedule_by_id(tx, deployment.id, row.id)
     if "active" in changed:
         _switch(tx, deployment, new, on=new.active)
-    elif {"schedule", "parameters"} & set(changed):
+    elif {"schedule", "parameters", "identity"} & set(changed):
         discard_future(tx, deployment.id, old["identity"])
         _begin_anew(tx, deployment, new, tx.now)
 

@@ -7,14 +7,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from skylift.store.engine import Tx
+from skylift.store.ranges import from_first
 from skylift.store.tables import due, work_pools
 from skylift.wakeups import Dispatch
 
 STALE_WAKEUP = timedelta(seconds=30)
 """A wakeup that is overdue by this much was lost, and another may be sent."""
+UNDER_WAY = timedelta(seconds=5)
+"""Longer than a transaction takes: a wakeup that is further ahead will see all that this one writes."""
 
 
 def entry(run: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +53,9 @@ def wake_pool(tx: Tx, pool_id: UUID, at: datetime) -> None:
     at = max(at, tx.now)
     planned = tx.conn.execute(select(work_pools.c.wakeup_at).where(work_pools.c.id == pool_id)).scalar()
     if planned and planned <= at and planned > tx.now - STALE_WAKEUP:
+        if planned < tx.now + UNDER_WAY:
+            # Its claim may be under way already, and not see what is written here.
+            tx.wake(Dispatch(pool_id), at)
         return
     tx.run(update(work_pools).where(work_pools.c.id == pool_id).values(wakeup_at=at))
     tx.wake(Dispatch(pool_id), at)
@@ -70,18 +76,11 @@ def pools_with_due_runs(tx: Tx) -> list[UUID]:
     return [row.id for row in rows]
 
 
-def _earliest(condition: ColumnElement[bool]) -> Any:
-    """The first instant that a range of due times has to begin at. It changes no answer: rows that were claimed stay in
-    Postgres's indexes for a while, and a range that begins with the first live row skips them all."""
-    return select(func.min(due.c.due_at)).where(condition).scalar_subquery()
-
-
 def candidates(tx: Tx, queue_id: UUID, limit: int, without_deployments: Iterable[UUID] = ()) -> list[Row[Any]]:
     """A queue's runs whose time has come, the earliest first."""
     blocked = list(without_deployments)
-    query = select(due).where(
-        due.c.work_queue_id == queue_id, due.c.due_at <= tx.now, due.c.due_at >= _earliest(due.c.work_queue_id == queue_id)
-    )
+    in_queue = due.c.work_queue_id == queue_id
+    query = select(due).where(in_queue, due.c.due_at <= tx.now, from_first(due.c.due_at, in_queue))
     if blocked:
         query = query.where(due.c.deployment_id.is_(None) | due.c.deployment_id.not_in(blocked))
     return tx.all(query.order_by(due.c.due_at, due.c.flow_run_id).limit(limit))
@@ -89,9 +88,10 @@ def candidates(tx: Tx, queue_id: UUID, limit: int, without_deployments: Iterable
 
 def unmarked_late(tx: Tx, before: datetime, limit: int) -> list[UUID]:
     """Runs that should have started before this instant and are not called Late yet."""
+    watched = due.c.watch_late.is_(True)
     rows = tx.all(
         select(due.c.flow_run_id)
-        .where(due.c.watch_late.is_(True), due.c.due_at < before)
+        .where(watched, due.c.due_at < before, from_first(due.c.due_at, watched))
         .order_by(due.c.due_at)
         .limit(limit)
     )

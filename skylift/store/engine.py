@@ -1,7 +1,8 @@
 """Connections and transactions: the same code path for SQLite and PostgreSQL.
 
 A transaction is a function of a `Tx`. It is run again when the database refuses it for another's sake (serialization
-failure, deadlock, a busy file), so it must do nothing but talk to the database.
+failure, deadlock, a busy file) or it asks for that itself (`TryAgainError`), so it must do nothing but talk to the
+database.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sqlalchemy import Connection, Engine, Row, create_engine, event, inspect, m
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from skylift.clock import Clock
-from skylift.errors import MissingExtraError, SkyliftError
+from skylift.errors import ConflictError, MissingExtraError, SkyliftError
 from skylift.ids import new_id
 from skylift.store import tables
 from skylift.wakeups import NoWakeups, Wakeup, Wakeups
@@ -29,6 +30,10 @@ T = TypeVar("T")
 RETRIED_SQLSTATES = {"40001", "40P01"}  # serialization_failure, deadlock_detected
 ATTEMPTS = 12
 BUSY_SECONDS = 30.0
+
+
+class TryAgainError(ConflictError):
+    """Another request was faster: look, then try again."""
 
 
 class StoreBusyError(SkyliftError):
@@ -113,6 +118,9 @@ class Store:
                 for wakeup, at in tx.wakeups.items():
                     self.wakeups.send(wakeup, at)
                 return result
+            except TryAgainError:
+                if turn == ATTEMPTS - 1:
+                    raise
             except DBAPIError as error:
                 if not is_retryable(error):
                     raise

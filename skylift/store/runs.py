@@ -24,9 +24,11 @@ from skylift.store.tables import (
     flow_run_timeline,
     flow_runs,
     log_batches,
+    work_pools,
     work_queues,
 )
 from skylift.transitions import Author, Facts
+from skylift.wakeups import Dispatch
 
 NEW_RUN: dict[str, Any] = {
     "deployment_id": None,
@@ -236,9 +238,10 @@ def _times(run: Row[Any], new: State, tx: Tx) -> dict[str, Any]:
 
 
 def change(tx: Tx, run_id: UUID, changes: FlowRunUpdate) -> None:
-    """Change the given fields. Raises `NotFoundError`."""
+    """Change the given fields; an explicit null clears where that makes sense. Raises `NotFoundError`."""
     lock(tx, run_id)
-    values = changes.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    values = changes.model_dump(mode="json", exclude_unset=True)
+    values = {name: value for name, value in values.items() if value is not None or flow_runs.c[name].nullable}
     tx.run(update(flow_runs).where(flow_runs.c.id == run_id).values(**values, updated=tx.now))
 
 
@@ -251,7 +254,7 @@ def propose(tx: Tx, run_id: UUID, wanted: StateCreate, author: Author, *, force:
     attempt = attempts.of_run(tx, run_id)
     current = state(tx, run.state_id)
     proposed = make_state(wanted.type, tx.now, name=wanted.name, message=wanted.message, data=wanted.data).model_copy(
-        update={"state_details": wanted.state_details}
+        update={"state_details": wanted.state_details.model_copy(update={"flow_run_id": run_id})}
     )
     facts = Facts(
         state=current,
@@ -264,11 +267,15 @@ def propose(tx: Tx, run_id: UUID, wanted: StateCreate, author: Author, *, force:
     match transitions.decide(facts, proposed, author, force=force):
         case transitions.Accept(new):
             _carry_out(tx, run, attempt, new, author)
-            return _result(new, SetStateStatus.ACCEPT, {"type": "accept_details"})
+            return _result(new, SetStateStatus.ACCEPT, {"type": "accept_details"}, was_written=True)
         case transitions.Reject(reason, new):
             if new:
+                # A proposal that is repeated because its answer was lost must get this answer once more.
+                new.state_details.transition_id = wanted.state_details.transition_id
+                new.state_details.flow_run_id = run_id
                 _carry_out(tx, run, attempt, new, author)
-            return _result(new or current, SetStateStatus.REJECT, {"type": "reject_details", "reason": reason})
+            because = {"type": "reject_details", "reason": reason}
+            return _result(new or current, SetStateStatus.REJECT, because, was_written=new is not None)
         case transitions.Wait(reason, seconds):
             details = {"type": "wait_details", "delay_seconds": seconds, "reason": reason}
             return _result(None, SetStateStatus.WAIT, details)
@@ -276,8 +283,10 @@ def propose(tx: Tx, run_id: UUID, wanted: StateCreate, author: Author, *, force:
             return _result(None, SetStateStatus.ABORT, {"type": "abort_details", "reason": reason})
 
 
-def _result(new: State | None, status: SetStateStatus, details: dict[str, Any]) -> OrchestrationResult:
-    return OrchestrationResult(state=new, status=status, details=details)
+def _result(
+    new: State | None, status: SetStateStatus, details: dict[str, Any], *, was_written: bool = False
+) -> OrchestrationResult:
+    return OrchestrationResult(state=new, status=status, details=details, was_written=was_written)
 
 
 def _carry_out(tx: Tx, run: Row[Any], attempt: Row[Any] | None, new: State, author: Author) -> None:
@@ -347,9 +356,13 @@ def launch_again(tx: Tx, attempt: Row[Any], message: str, delay: float, **column
 
 def mark_late(tx: Tx, run_ids: Sequence[UUID]) -> int:
     """Call these runs Late where they still wait for their first start."""
+    _bring_home(tx, run_ids)
     marked = 0
     for run_id in sorted(run_ids):
-        run = lock(tx, run_id)
+        try:
+            run = lock(tx, run_id)
+        except NotFoundError:
+            continue  # deleted meanwhile
         if run.state_type == StateType.SCHEDULED and run.state_name == "Scheduled":
             late = make_state(StateType.SCHEDULED, tx.now, name="Late", scheduled_time=run.next_scheduled_start_time)
             enter(tx, run, late)
@@ -357,6 +370,22 @@ def mark_late(tx: Tx, run_ids: Sequence[UUID]) -> int:
         else:
             tx.run(update(due_table).where(due_table.c.flow_run_id == run_id).values(watch_late=False))
     return marked
+
+
+def _bring_home(tx: Tx, run_ids: Sequence[UUID]) -> None:
+    """A queue that was deleted in the moment in which a run was made for it does not take that run along."""
+    lost = tx.all(
+        select(due_table.c.flow_run_id, work_pools.c.id, work_pools.c.default_queue_id)
+        .join(work_pools, work_pools.c.id == due_table.c.work_pool_id)
+        .where(
+            due_table.c.flow_run_id.in_(sorted(run_ids)),
+            ~select(work_queues.c.id).where(work_queues.c.id == due_table.c.work_queue_id).exists(),
+        )
+    )
+    for row in lost:
+        for table, key in ((flow_runs, flow_runs.c.id), (due_table, due_table.c.flow_run_id)):
+            tx.run(update(table).where(key == row.flow_run_id).values(work_queue_id=row.default_queue_id))
+        tx.wake(Dispatch(row.id), tx.now)
 
 
 def delete_many(tx: Tx, run_ids: Iterable[UUID]) -> None:

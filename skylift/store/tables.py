@@ -211,6 +211,7 @@ flow_runs = Table(
     UniqueConstraint("flow_id", "idempotency_key"),
     Index(None, "expected_start_time"),
     Index(None, "state_type", "expected_start_time"),
+    Index(None, "state_name", "expected_start_time"),
     Index(None, "deployment_id", "state_type", "expected_start_time"),
     Index(None, "flow_id", "expected_start_time"),
     Index(None, "work_pool_id", "state_type"),

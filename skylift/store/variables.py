@@ -42,7 +42,10 @@ def by_name(tx: Tx, name: str) -> Variable:
 
 def values(tx: Tx, names: Iterable[str]) -> dict[str, Any]:
     """The values of those of these variables that exist."""
-    rows = tx.all(select(variables.c.name, variables.c.value).where(variables.c.name.in_(list(names))))
+    wanted = list(names)
+    if not wanted:
+        return {}
+    rows = tx.all(select(variables.c.name, variables.c.value).where(variables.c.name.in_(wanted)))
     return {row.name: row.value for row in rows}
 
 

@@ -11,7 +11,7 @@ from skylift.templates.check import check_job_variables, check_template
 from skylift.templates.errors import TemplateError
 from skylift.templates.layers import Layer
 from skylift.templates.lookup import Fetched, Lookup, References, references
-from skylift.templates.render import Rendered, effective_variables, render
+from skylift.templates.render import Rendered, effective_variables, redact, render
 
 __all__ = [
     "Fetched",
@@ -23,6 +23,7 @@ __all__ = [
     "check_job_variables",
     "check_template",
     "effective_variables",
+    "redact",
     "references",
     "render",
 ]

@@ -7,7 +7,7 @@ variable is data: it is never looked at for placeholders again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +48,16 @@ class Rendered:
             return MASK if text in self.secrets or any(secret in text for secret in inside) else value
 
         return {key: mask(value) for key, value in self.configuration.items()}
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """The text for people: each secret in it is replaced."""
+    found = set(secrets)
+    if text in found:
+        return MASK
+    for secret in sorted((each for each in found if len(each) >= LONG_ENOUGH), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
 
 
 def effective_variables(template: Mapping[str, Any], layers: Sequence[Layer]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from skylift.registry import Providers
 from skylift.security.sealing import Sealer
 from skylift.settings import Settings
 from skylift.store import Store
+from tests.api.making import Api, api_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette would rather have another HTTP library
@@ -43,3 +44,9 @@ def client(app: FastAPI) -> Iterator[TestClient]:
     """Paths are relative to `/api/`; faults of the server come back as answers."""
     with TestClient(app, base_url="http://skylift/api/", raise_server_exceptions=False) as opened:
         yield opened
+
+
+@pytest.fixture
+def api(store_url: str) -> Iterator[Api]:
+    """An API with shorthands, a clock that stands still and a cloud in memory."""
+    yield from api_of(store_url)

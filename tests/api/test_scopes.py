@@ -218,3 +218,10 @@ class TestWithAnApiKey:
 
     def test_the_key_is_not_shown(self, settings: Settings) -> None:
         assert "key-é-1" not in repr(settings)
+
+
+def test_a_run_starts_nothing_of_its_own_in_a_work_pool(client: TestClient, token: str) -> None:
+    """It would choose the command and the pool: that is for people."""
+    body = {"flow_id": str(new_id()), "work_pool_name": "privileged", "job_variables": {"command": "id"}}
+    answer = client.post("/flow_runs/", json=body, headers=_bearer(token))
+    assert answer.status_code == 403

@@ -23,6 +23,7 @@ echo "stop $SKYLIFT_FLOW_RUN_ID $$ $at" >> "$EVIDENCE"
 FUNCTION = '''\
 """The same as a plain Python function."""
 import os
+import signal
 import time
 
 
@@ -37,6 +38,11 @@ def work():
     say("start")
     time.sleep(float(os.environ["LASTS"]))
     say("stop")
+
+
+def deaf():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    work()
 '''
 
 

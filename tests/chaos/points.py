@@ -5,7 +5,6 @@ A point is named after what has just happened when the signal comes.
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import socket
@@ -34,7 +33,7 @@ SEAMS: dict[str, tuple[Any, str, str]] = {
     "frozen": (dispatch, "_freeze_all", "after"),
     "before the launch": (ProcessProvider, "launch", "before"),
     "launched": (ProcessProvider, "launch", "after"),
-    "recorded": (dispatch, "launch", "after"),
+    "recorded": (dispatch, "_launch_all", "after"),
     "taken to look at": (observe, "_take", "after"),
     "asked": (ProcessProvider, "status", "after"),
     "applied": (observe, "_follow", "after"),
@@ -75,7 +74,8 @@ def _counted(turn: int, number: int) -> Strike:
         with lock:
             left[0] -= 1
             if left[0] == 0:
-                os.kill(os.getpid(), number)
+                # To this very thread: sent to the process, a SIGSTOP may be taken by another one, and this one goes on.
+                signal.pthread_kill(threading.get_ident(), number)
 
     return strike
 

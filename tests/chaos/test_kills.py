@@ -73,7 +73,7 @@ def test_a_hundred_rounds_with_bare_commands(place: Place) -> None:
     place.pool(lease=LEASE)
     deployment = place.deployment("bare", lasts=0.1)
     with seeded() as chance:
-        strikes = [{"point": point} for point in points.POINTS]
+        strikes: list[dict[str, Any]] = [{"point": point} for point in points.POINTS]
         strikes += [points.at_random(chance) for _ in range(100 - len(strikes))]
         chance.shuffle(strikes)
         died = kill_in_rounds(place, deployment, strikes, runs=4, patience=2.5)

@@ -21,10 +21,10 @@ def load(place: Place, *, runs: int, dispatchers: int, limits: Limits, lasts: fl
     share = runs // 10
     # The lower ones first: earlier due, and yet later.
     place.runs(2 * share, wide, "default")
-    place.runs(share, narrow, "default")
-    place.runs(2 * share, wide, "middle")
-    place.runs(share, narrow, "middle")
-    place.runs(runs - 6 * share, wide, "top")
+    place.runs(share // 2, narrow, "default")
+    place.runs(3 * share, wide, "middle")
+    place.runs(share // 2, narrow, "middle")
+    place.runs(runs - len(place.asked), wide, "top")
     pids = [place.start(idle=0.1) for _ in range(dispatchers)]
     place.wait_for_end(seconds)
     place.stop(pids)
@@ -32,7 +32,8 @@ def load(place: Place, *, runs: int, dispatchers: int, limits: Limits, lasts: fl
     assert not find_faults(lines, place.asked, limits)
     assert set(place.states().values()) == {"COMPLETED"}
     summary = Summary.of(lines)
-    print(f"\n{dispatchers} dispatchers on {place.parts.store.dialect}: {summary}")
+    cpu = place.cpu_seconds() / runs * 1000
+    print(f"\n{dispatchers} dispatchers on {place.parts.store.dialect}: {summary}; {cpu:.1f} ms of CPU a run in them")
     return summary
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, text
@@ -122,15 +122,13 @@ _HANGS_ON_TO_COME = (
     SELECT deployment_id, 'filler', expected_start_time, id FROM flow_runs WHERE name LIKE 'to-come-%'
     """,
 )
-# The writes of a run's way, in the transactions of the engine: made, claimed, frozen, launched, ended, cleaned up; the
-# run is then removed, as retention does. A schedule is moved on now and then.
-_CANDIDATES = """PERFORM * FROM due WHERE work_queue_id = d.work_queue_id AND due_at <= t AND due_at >= (SELECT min(due_at) FROM due WHERE work_queue_id = d.work_queue_id)
-      ORDER BY due_at, flow_run_id LIMIT 50;"""
+# A run's way in the transactions and statements of the engine, reduced to one run: made, claimed, frozen, launched,
+# looked at, ended, cleaned up. The run is then removed, as retention does. A schedule is moved on each time.
 _CYCLES = f"""
 CREATE OR REPLACE PROCEDURE pg_temp.cycles(n int, deployment uuid, start timestamptz) LANGUAGE plpgsql AS $$
 DECLARE
   d deployments; run uuid; attempt uuid; t timestamptz;
-  schedules uuid[] := ARRAY(SELECT id FROM deployment_schedules ORDER BY id LIMIT 100);
+  schedules uuid[] := ARRAY(SELECT id FROM deployment_schedules WHERE identity <> 'filler' LIMIT 100);
 BEGIN
   SELECT * INTO d FROM deployments WHERE id = deployment;
   FOR i IN 1..n LOOP
@@ -145,7 +143,9 @@ BEGIN
     COMMIT;
     UPDATE work_pools SET claims = claims + 1, wakeup_at = NULL WHERE id = d.work_pool_id;
     PERFORM count(*) FROM attempts WHERE work_pool_id = d.work_pool_id GROUP BY work_queue_id;
-    {_CANDIDATES}
+    PERFORM * FROM due WHERE work_queue_id = d.work_queue_id AND due_at <= t
+      AND due_at >= (SELECT min(due_at) FROM due WHERE work_queue_id = d.work_queue_id)
+      ORDER BY due_at, flow_run_id LIMIT 50;
     UPDATE flow_runs SET state_type = 'PENDING', next_scheduled_start_time = NULL WHERE id = run;
     DELETE FROM due WHERE flow_run_id = run;
     INSERT INTO attempts (id, flow_run_id, work_pool_id, work_queue_id, deployment_id, provider_type, phase,
@@ -159,26 +159,36 @@ BEGIN
     UPDATE attempts SET handle = 'container/' || id, launched_at = t, phase = 'launched',
                         look_at = t + interval '1 s' WHERE id = attempt;
     COMMIT;
-    PERFORM * FROM attempts WHERE look_at <= t + interval '2 s' ORDER BY provider_type, look_at LIMIT 200;
+    PERFORM * FROM attempts WHERE look_at <= t + interval '2 s' AND look_at >= (SELECT min(look_at) FROM attempts)
+      ORDER BY provider_type, look_at LIMIT 200;
     UPDATE attempts SET look_at = t + interval '10 s' WHERE id = attempt;
     COMMIT;
     UPDATE flow_runs SET state_type = 'COMPLETED', state_name = 'Completed', end_time = t WHERE id = run;
     DELETE FROM attempts WHERE id = attempt;
+    PERFORM min(due_at) FROM due WHERE work_pool_id = d.work_pool_id;
     INSERT INTO ended_attempts (id, flow_run_id, work_pool_id, provider_type, ended_at, output_offset, reports,
                                 cleanup_at)
       VALUES (attempt, run, d.work_pool_id, 'cloud:push', t, 0, true, t);
     COMMIT;
-    PERFORM * FROM ended_attempts WHERE cleanup_at <= t ORDER BY cleanup_at LIMIT 200;
+    PERFORM * FROM ended_attempts WHERE cleanup_at <= t
+      AND cleanup_at >= (SELECT min(cleanup_at) FROM ended_attempts) ORDER BY cleanup_at LIMIT 200;
     UPDATE ended_attempts SET cleanup_at = NULL WHERE id = attempt;
     COMMIT;
     DELETE FROM ended_attempts WHERE id = attempt;
     DELETE FROM flow_run_states WHERE flow_run_id = run;
     DELETE FROM flow_runs WHERE id = run;
+    PERFORM id FROM deployment_schedules WHERE tick_at <= t
+      AND tick_at >= (SELECT min(tick_at) FROM deployment_schedules) ORDER BY tick_at LIMIT 100;
+    PERFORM flow_run_id FROM due WHERE watch_late AND due_at < t
+      AND due_at >= (SELECT min(due_at) FROM due WHERE watch_late) ORDER BY due_at LIMIT 100;
     UPDATE deployment_schedules SET tick_at = t WHERE id = schedules[1 + i % array_length(schedules, 1)];
     COMMIT;
   END LOOP;
 END $$
 """
+
+
+_A_CALL = 1_000
 
 
 def add_finished(store: Store, count: int, *, before: datetime) -> None:
@@ -204,12 +214,20 @@ def add_schedules(store: Store, count: int, *, like: Row[Any], at: datetime) -> 
 
 
 def run_cycles(store: Store, count: int, *, deployment: Row[Any], start: datetime) -> None:
-    """Leave behind what `count` claim cycles of one run each leave: dead rows in every table that they write."""
+    """Leave behind what `count` claim cycles of one run each leave: dead rows in every table that they write.
+
+    Autovacuum hears of them between two calls, and the plans that a procedure keeps are not allowed to scan whole
+    tables: they are made while these are empty.
+    """
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         conn.execute(text(_ID_AT))
         conn.execute(text(_CYCLES))
+        conn.execute(text("SET enable_seqscan = off"))
         call = text("CALL pg_temp.cycles(CAST(:count AS int), :id, :start)")
-        conn.execute(call, {"count": count, "id": deployment.id, "start": start})
+        for done in range(0, count, _A_CALL):
+            at = start + timedelta(seconds=done * 0.05)
+            conn.execute(call, {"count": min(_A_CALL, count - done), "id": deployment.id, "start": at})
+        conn.execute(text("RESET enable_seqscan"))
 
 
 def analyze(store: Store, *tables: Table) -> None:

@@ -143,7 +143,7 @@ class Counts:
 
 
 def counted(store: Store, work: Callable[[], object]) -> Counts:
-    """Run `work` and read the server's counters around it. The store must have a pool of one connection."""
+    """Run `work` and read the server's counters around it. Of one thread, so that it all goes over one connection."""
     before = _counters(store)
     work()
     after = _counters(store)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from skylift import observe, schedule
+from skylift import faults, observe, schedule
 from skylift.dispatch import dispatch
 from skylift.parts import Parts
 from skylift.store import due
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 TIMER = 5.0
 """Seconds. Cheap here, where a tick costs no function call; it brings up what other processes wrote."""
 STRAYS_EVERY = 12
-WORKERS = 6
+WORKERS, UPKEEP = 6, 3
 
 
 @dataclass(slots=True)
@@ -31,10 +31,13 @@ class Clockwork:
     parts: Parts
     wakeups: LocalWakeups
     _running: set[Wakeup] = field(default_factory=set)
+    _again: set[Wakeup] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
-    _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS, "verb"))
+    _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS, "dispatch"))
+    _upkeep: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(UPKEEP, "upkeep"))
+    _strays: Future[int] | None = None
 
     def start(self) -> None:
         """Begin, with a tick of the timer at once: what an earlier process left is picked up here."""
@@ -50,30 +53,36 @@ class Clockwork:
         for thread in self._threads:
             thread.join()
         self._workers.shutdown()
+        self._upkeep.shutdown()
 
     def _take(self) -> None:
         while wakeup := self.wakeups.take():
             with self._lock:
                 if wakeup in self._running:
                     # Again when it is done: it may have read before what this one is about was written.
-                    self.wakeups.send(wakeup, datetime.now(UTC) + timedelta(milliseconds=20))
+                    self._again.add(wakeup)
                     continue
                 self._running.add(wakeup)
-            self._workers.submit(self._run, wakeup)
+            # Slow launches of several pools must not hold up what heals them.
+            (self._workers if isinstance(wakeup, Dispatch) else self._upkeep).submit(self._run, wakeup)
 
     def _run(self, wakeup: Wakeup) -> None:
         try:
             self._call(wakeup)
-        except Exception:
-            log.exception("%s failed; the timer will bring it up again", wakeup)
+        except Exception as error:
+            log.error("%s failed; the timer will bring it up again: %s", wakeup, faults.told(error))
         finally:
             with self._lock:
                 self._running.discard(wakeup)
+                again = wakeup in self._again
+                self._again.discard(wakeup)
+            if again:
+                self.wakeups.send(wakeup, datetime.now(UTC))
 
     def _call(self, wakeup: Wakeup) -> None:
         match wakeup:
             case Dispatch(pool_id):
-                dispatch(self.parts, pool_id, until=time.monotonic() + 60)
+                dispatch(self.parts, pool_id, until=time.monotonic() + 60, stopped=self._stopping.is_set)
             case Schedule():
                 schedule.schedule(self.parts)
             case Observe():
@@ -82,7 +91,7 @@ class Clockwork:
 
     def _look_again(self) -> None:
         with self.parts.store.reading() as tx:
-            at = observe.next_look(tx)
+            at = observe.next_look(tx, self.parts.providers.types)
         if at:
             self.wakeups.send(Observe(), at)
 
@@ -91,8 +100,8 @@ class Clockwork:
         while not self._stopping.is_set():
             try:
                 self._timer(ticks)
-            except Exception:
-                log.exception("The timer failed; it goes on in %s s", TIMER)
+            except Exception as error:
+                log.error("The timer failed; it goes on in %s s: %s", TIMER, faults.told(error))
             ticks += 1
             self._stopping.wait(TIMER)
 
@@ -104,5 +113,5 @@ class Clockwork:
             pools = due.pools_with_due_runs(tx)
         for pool in pools:
             self.wakeups.send(Dispatch(pool), now)
-        if ticks % STRAYS_EVERY == 0:
-            observe.stop_strays(self.parts)
+        if ticks % STRAYS_EVERY == 0 and (self._strays is None or self._strays.done()):
+            self._strays = self._upkeep.submit(observe.stop_strays, self.parts)

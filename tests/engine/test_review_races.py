@@ -1,0 +1,179 @@
+"""Verbs against verbs, stepped through every interleaving on every kind of database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from skylift import schedule
+from skylift.claim import claim
+from skylift.models.flows import DeploymentUpdate, ScheduleCreate
+from skylift.models.schedules import IntervalSchedule
+from skylift.store import Tx, deployments
+from skylift.store.tables import (
+    attempts,
+    deployment_schedules,
+    due,
+    flow_run_states,
+    flow_run_timeline,
+    flow_runs,
+    schedule_slots,
+    work_pools,
+)
+from skylift.wakeups import Dispatch, Wakeup
+from tests.conftest import Databases
+from tests.support.installation import Installation
+from tests.support.interleave import Stepper, every_schedule
+
+KINDS = [("sqlite", None), ("postgres", "READ COMMITTED"), ("postgres", "REPEATABLE READ")]
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: f"{kind[0]}-{kind[1]}")
+def place(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Installation]:
+    kind, isolation = request.param
+    with databases.fresh(kind) as url:
+        made = Installation(url, isolation_level=isolation)
+        yield made
+        made.close()
+
+
+def explore(
+    place: Installation,
+    works: list[Callable[[], Any]],
+    prepare: Callable[[], None],
+    check: Callable[[], None],
+    tables: Sequence[str],
+) -> int:
+    stepper, count = Stepper(place.store, tables), 0
+
+    def reset(tx: Tx) -> None:
+        for table in (attempts, due, flow_run_states, flow_run_timeline, flow_runs, schedule_slots):
+            tx.run(delete(table))
+
+    def one(prefix: list[int]) -> list[list[int]]:
+        place.store.transaction(reset)
+        prepare()
+        _, options = stepper.run(works, prefix)
+        check()
+        return options
+
+    try:
+        for _ in every_schedule(one):
+            count += 1
+    finally:
+        stepper.close()
+    return count
+
+
+HOURLY = ScheduleCreate(schedule=IntervalSchedule(interval=timedelta(hours=1)), slug="hourly")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("change", ["pause", "remove", "parameters"])
+def test_a_tick_against_a_change_of_its_deployment(place: Installation, change: str) -> None:
+    """Whoever is first: of a deployment that is off nothing stays planned, and nothing with its old parameters."""
+    place.pool()
+    deployment = place.deployment(schedules=[HOURLY])
+    wanted = {
+        "pause": DeploymentUpdate(paused=True),
+        "remove": DeploymentUpdate(schedules=[]),
+        "parameters": DeploymentUpdate(parameters={"x": 2}),
+    }[change]
+
+    def prepare() -> None:
+        def work(tx: Tx) -> None:
+            row = deployments.lock(tx, deployment.id)
+            deployments.update_deployment(tx, row.id, DeploymentUpdate(paused=False, parameters={"x": 1}))
+            deployments.sync_schedules(tx, deployments.by_id(tx, row.id), [HOURLY])
+            again = update(deployment_schedules).where(deployment_schedules.c.deployment_id == row.id)
+            tx.run(again.values(cursor=tx.now, tick_at=tx.now))
+
+        place.store.transaction(work)
+
+    def tick() -> None:
+        rows = place.rows(deployment_schedules)
+        for row in rows:
+            place.store.transaction(schedule.continue_ledger, row.id, catchup=timedelta(hours=1))
+
+    def check() -> None:
+        if change == "parameters":
+            schedule.schedule(place.parts)
+            assert {row.parameters["x"] for row in place.rows(flow_runs)} == {2}
+        else:
+            assert not place.rows(flow_runs)
+
+    works = [tick, lambda: place.store.transaction(deployments.update_deployment, deployment.id, wanted)]
+    assert explore(place, works, prepare, check, ("schedule_slots",)) >= 2
+
+
+@pytest.mark.timeout(300)
+def test_a_new_run_against_a_claim_is_never_without_a_wakeup(place: Installation) -> None:
+    """The claim takes the planned wakeup for its own: a run that it did not see must bring another."""
+    pool = place.pool()
+    deployment = place.deployment()
+    sent: list[tuple[Wakeup, datetime]] = []
+
+    class Noted:
+        def send(self, wakeup: Wakeup, at: datetime) -> None:
+            sent.append((wakeup, at))
+
+    place.store.wakeups = Noted()
+
+    def prepare() -> None:
+        place.run(deployment.id)
+        place.store.transaction(_plan, pool.id)
+        sent.clear()
+
+    def check() -> None:
+        with place.store.reading() as tx:
+            planned = tx.conn.execute(select(work_pools.c.wakeup_at)).scalar()
+        waiting = place.rows(due)
+        assert not waiting or planned or Dispatch(pool.id) in [wakeup for wakeup, _ in sent]
+
+    def claimed() -> None:
+        place.store.transaction(claim, pool.id, owner=uuid4(), limit=10)
+
+    works = [lambda: place.run(deployment.id), claimed]
+    assert explore(place, works, prepare, check, ("work_pools",)) >= 2
+
+
+def _plan(tx: Tx, pool_id: UUID) -> None:
+    tx.run(update(work_pools).where(work_pools.c.id == pool_id).values(wakeup_at=tx.now))
+
+
+def test_a_deployment_that_got_room_is_dispatched_at_once(place: Installation) -> None:
+    pool = place.pool()
+    deployment = place.deployment(concurrency_limit=0)
+    place.run(deployment.id)
+    place.store.transaction(claim, pool.id, owner=uuid4(), limit=10)
+    sent: list[Wakeup] = []
+
+    class Noted:
+        def send(self, wakeup: Wakeup, at: datetime) -> None:
+            sent.append(wakeup)
+
+    place.store.wakeups = Noted()
+    place.store.transaction(deployments.update_deployment, deployment.id, DeploymentUpdate(concurrency_limit=1))
+    assert Dispatch(pool.id) in sent
+
+
+def test_two_requests_with_one_idempotency_key_get_one_run(place: Installation) -> None:
+    place.pool()
+    deployment = place.deployment()
+    got: list[UUID] = []
+
+    def prepare() -> None:
+        got.clear()
+
+    def check() -> None:
+        assert [row.id for row in place.rows(flow_runs)] == [got[0]] == [got[1]]
+
+    def ask() -> None:
+        got.append(place.run(deployment.id, idempotency_key="once"))
+
+    assert explore(place, [ask, ask], prepare, check, ("flow_runs",)) >= 2
