@@ -39,13 +39,13 @@ def load(place: Place, *, runs: int, dispatchers: int, limits: Limits, lasts: fl
 
 def test_three_dispatchers_share_a_pool(place: Place) -> None:
     limits = Limits(pool=10, queues={"middle": 4}, deployments={"narrow": 2}, first_queue="top")
-    load(place, runs=150, dispatchers=3, limits=limits, lasts=0.1, seconds=60)
+    load(place, runs=150, dispatchers=3, limits=limits, lasts=0.6, seconds=90)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_eight_dispatchers_share_two_thousand_runs(place: Place) -> None:
     began = time.monotonic()
-    summary = load(place, runs=2000, dispatchers=8, limits=LIMITS, lasts=0.3, seconds=700)
+    summary = load(place, runs=2000, dispatchers=8, limits=LIMITS, lasts=0.8, seconds=700)
     assert summary.highest > (LIMITS.pool or 0) / 2, "otherwise the limits were never put to the test"
     print(f"in all {time.monotonic() - began:.0f} s")
