@@ -1,10 +1,12 @@
 """How quickly things start: `skylift --help` against `python -c pass`, and what importing each verb costs.
 
-A function starts cold with the import of its verb. Ratios come from one run, turn by turn; times are of this machine.
+A function starts cold with the import of its verb. Ratios come from one run, turn by turn, and are of CPU time, which
+a busy machine changes less; the times are those of this machine.
 """
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import time
@@ -37,29 +39,35 @@ WORST = 5
 def main() -> None:
     """Print the tables."""
     print_machine()
-    taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in COMMANDS}
     for _ in range(TURNS):  # turn by turn, so that a busy moment meets all of them
         for name, command in COMMANDS.items():
             taken[name].append(_seconds(command))
-    least = median(taken["python -c pass"])
-    rows = [(name, median(times) * 1000, median(times) / least) for name, times in taken.items()]
-    print_table(f"Start to end (bar for --help: {BAR:g} times)", ("Command", "ms", "times python -c pass"), rows)
+    middle = {name: tuple(median(each) for each in zip(*times, strict=True)) for name, times in taken.items()}
+    least = middle["python -c pass"][1]
+    print_table(
+        f"Start to end (bar for --help: {BAR:g} times)",
+        ("Command", "ms", "CPU ms", "times python -c pass"),
+        [(name, wall * 1000, cpu * 1000, cpu / least) for name, (wall, cpu) in middle.items()],
+    )
     print_table(
         "Imports, beyond Python's own start",
-        ("Module", "ms", "modules", "slowest packages (ms of their own)"),
+        ("Module", "CPU ms", "modules", "slowest packages (ms of their own)"),
         [_imports(module, least) for module in MODULES],
     )
 
 
-def _seconds(command: list[str]) -> float:
-    began = time.perf_counter()
+def _seconds(command: list[str]) -> tuple[float, float]:
+    """From start to end, and of CPU."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _imports(module: str, least: float) -> tuple[object, ...]:
     command = [sys.executable, "-c", f"import {module}"]
-    seconds = median(_seconds(command) for _ in range(IMPORT_TURNS)) - least
+    seconds = median(_seconds(command)[1] for _ in range(IMPORT_TURNS)) - least
     report = subprocess.run(
         [sys.executable, "-X", "importtime", *command[1:]], check=True, capture_output=True, text=True
     ).stderr

@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HOST = Path(__file__).with_name("prefect_host.py")
 OURS = ("SKYLIFT_", "PREFECT_")
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)

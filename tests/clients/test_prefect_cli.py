@@ -78,6 +78,7 @@ def test_work_pools(prefect: Prefect) -> None:
     assert "READY" in inspected
 
 
+@pytest.mark.long
 def test_a_template_of_ones_own(prefect: Prefect, tmp_path: Path) -> None:
     template = tmp_path / "template.json"
     template.write_text(json.dumps({"job_configuration": {"command": "{{ nothing }}"}, "variables": {}}))
@@ -93,6 +94,7 @@ def test_a_template_of_ones_own(prefect: Prefect, tmp_path: Path) -> None:
     assert "does not exist" in prefect("work-pool", "delete", "templated", code=1)
 
 
+@pytest.mark.long
 def test_work_queues(prefect: Prefect) -> None:
     prefect("work-pool", "create", "queues", "--type", "process:push")
     of_pool = ("--pool", "queues")
@@ -192,6 +194,7 @@ def test_a_run_is_cancelled(prefect: Prefect) -> None:
     assert "wait/long" not in prefect("deployment", "ls")
 
 
+@pytest.mark.long
 def test_variables_and_blocks(prefect: Prefect) -> None:
     prefect("variable", "set", "region", "eu-1", "--tag", "t")
     assert "eu-1" in prefect("variable", "get", "region")
