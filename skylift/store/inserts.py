@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql, sqlite
 
 from skylift.store.engine import Tx
 
@@ -13,6 +12,17 @@ from skylift.store.engine import Tx
 def insert_if_new(tx: Tx, table: Table, values: dict[str, Any]) -> bool:
     """Insert the row unless one with the same key or unique value is there, or is just being written by another
     transaction. Says whether it was inserted."""
-    make = sqlite.insert if tx.conn.dialect.name == "sqlite" else postgresql.insert
     key = table.primary_key.columns[0]
-    return tx.one(make(table).values(values).on_conflict_do_nothing().returning(key)) is not None
+    statement = _insert(tx, table).values(values).on_conflict_do_nothing().returning(key)
+    return tx.one(statement) is not None
+
+
+def _insert(tx: Tx, table: Table) -> Any:
+    # Imported here: a database in use has its dialect loaded, and the other one's is slow to import for nothing.
+    if tx.conn.dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
