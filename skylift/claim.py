@@ -18,7 +18,8 @@ from skylift.models.flows import CollisionStrategy
 from skylift.models.states import StateType, make_state
 from skylift.provider import Quota
 from skylift.store import attempts, due, runs, timeline
-from skylift.store.engine import Tx
+from skylift.store.engine import TryAgainError, Tx
+from skylift.store.inserts import insert_if_new
 from skylift.store.pools import settings_of
 from skylift.store.tables import attempts as attempts_table
 from skylift.store.tables import (
@@ -300,7 +301,8 @@ class _Bucket:
             .returning(quota_buckets.c.tokens, quota_buckets.c.filled_at)
         ).first()
         if not row:
-            tx.run(insert(quota_buckets).values(key=key, tokens=quota.burst, filled_at=tx.now))
+            if not insert_if_new(tx, quota_buckets, {"key": key, "tokens": quota.burst, "filled_at": tx.now}):
+                raise TryAgainError("Another pool's claim has just made the bucket that they share")
             return cls(key, quota.burst, quota)
         since = max(0.0, (tx.now - row.filled_at).total_seconds())
         return cls(key, min(quota.burst, row.tokens + since * quota.rate), quota)

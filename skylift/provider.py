@@ -111,7 +111,7 @@ class Provider(Protocol):
     display_name: str
     description: str
     call_timeout: float
-    """The longest that one `launch` may still reach the provider after it began, in seconds."""
+    """The longest that one `launch` may still reach the provider after it began, in seconds; 60 at most."""
     look_every: float
     """How often observe asks about an attempt that nobody else reports for, in seconds."""
     python: str

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from skylift.clock import Clock
 from skylift.errors import ConflictError, MissingExtraError, SkyliftError
@@ -151,7 +151,7 @@ class Store:
 
     def is_current(self) -> bool:
         """Whether the tables are those of this version, without importing Alembic."""
-        from skylift.store.migrations.head import HEAD
+        from skylift.store.schema_version import HEAD
 
         with self.engine.connect() as conn:
             if not inspect(conn).has_table("alembic_version"):
@@ -190,7 +190,10 @@ def _installation_id(tx: Tx) -> UUID:
     if row:
         return row.id  # type: ignore[no-any-return]
     made = new_id()
-    tx.run(tables.installation.insert().values(id=made, created=tx.now))
+    try:
+        tx.run(tables.installation.insert().values(name="this", id=made, created=tx.now))
+    except IntegrityError as error:
+        raise TryAgainError("Another process has just given this installation its id") from error
     return made
 
 

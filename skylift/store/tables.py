@@ -53,7 +53,9 @@ def _must(name: str, type_: type[TypeEngine[Any]] | TypeEngine[Any]) -> Column[A
 installation = Table(
     "installation",
     metadata,
-    _key(),
+    # There is one row, and its name is what keeps a second one out.
+    Column("name", Text, primary_key=True),
+    _must("id", Uuid),
     _must("created", UtcDateTime),
 )
 
