@@ -37,7 +37,7 @@ from skylift.store import deployments, pools, runs
 from skylift.store.tables import attempts as attempts_table
 from skylift.store.tables import deployments as deployments_table
 from skylift.store.tables import due as due_table
-from skylift.store.tables import flow_runs, work_pools, work_queues
+from skylift.store.tables import ended_attempts, flow_runs, work_pools, work_queues
 from skylift.transitions import Author
 from tests.support.cloud import Crash
 from tests.support.installation import Installation
@@ -334,7 +334,8 @@ class Engine(RuleBasedStateMachine):
             for container in self.place.cloud.alive().values():
                 container.end(0)
             observe.observe(self.place.parts)
-            if not self.place.rows(due_table) and not self.place.rows(attempts_table):
+            left = [row for row in self.place.rows(ended_attempts) if row.cleanup_at]
+            if not left and not self.place.rows(due_table) and not self.place.rows(attempts_table):
                 break
         states = self.place.states()
         assert {run_id: states[run_id] for run_id in states if states[run_id] not in TERMINAL} == {}
