@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, select
 
 from skylift.errors import ConflictError, ForbiddenError, GoneError, NotFoundError
-from skylift.ids import new_token, token_hash
+from skylift.ids import RUN_TOKEN_PREFIX, new_token, token_hash
 from skylift.models.pools import OnInfraLoss, PoolSettings
 from skylift.models.runs import Ended, Terms
 from skylift.models.states import TERMINAL, State, StateType, make_state
@@ -18,7 +18,6 @@ from skylift.security.sealing import Sealer
 from skylift.store import Tx, attempts, pools, runs, timeline
 from skylift.store.tables import ended_attempts
 
-RUN_TOKEN_PREFIX = "slrun_"  # noqa: S105 - a prefix, no secret
 SOON = 2.0
 """Seconds until the next heartbeat while the run is to hear something."""
 

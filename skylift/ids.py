@@ -13,6 +13,10 @@ _lock = threading.Lock()
 _last = 0
 
 
+RUN_TOKEN_PREFIX = "slrun_"  # noqa: S105 - what tokens begin with is no secret
+"""Tells a run's token from a person's API key."""
+
+
 def new_id() -> UUID:
     """A UUIDv7: 48 bits of Unix milliseconds, then 74 random bits; in one process always greater than the last one.
 

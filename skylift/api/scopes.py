@@ -24,12 +24,11 @@ from sqlalchemy import select
 
 from skylift.api.deps import PartsDep
 from skylift.errors import ForbiddenError, SkyliftError
-from skylift.ids import token_hash
+from skylift.ids import RUN_TOKEN_PREFIX, token_hash
 from skylift.store import Tx
 from skylift.store.attempts import CANCELLED
 from skylift.store.tables import attempts, ended_attempts
 
-RUN_TOKEN_PREFIX = "slrun_"  # noqa: S105 - what tokens begin with is no secret
 LAST_LOGS = timedelta(minutes=5)
 """How long after its end an attempt may still hand in logs."""
 

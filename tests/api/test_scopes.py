@@ -16,8 +16,8 @@ from fastapi.testclient import TestClient
 
 from skylift.api import create_app, scopes
 from skylift.api.app import ROUTERS
-from skylift.api.scopes import RUN_TOKEN_PREFIX, Declared, Scope
-from skylift.ids import new_id, new_token, token_hash
+from skylift.api.scopes import Declared, Scope
+from skylift.ids import RUN_TOKEN_PREFIX, new_id, new_token, token_hash
 from skylift.parts import Parts
 from skylift.settings import Settings
 from skylift.store import Tx
