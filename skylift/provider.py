@@ -151,7 +151,8 @@ class Provider(Protocol):
         ...
 
     def cleanup(self, watched: Watched) -> None:
-        """Remove what it left behind. Only ever called after `ended` or `gone`."""
+        """Remove what it left behind. Only ever called after `ended` or `gone`; raises `Unreachable` where it could not
+        do it (a late launch is still on its way out, say), to be called again."""
         ...
 
 

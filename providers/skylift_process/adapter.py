@@ -131,9 +131,13 @@ class ProcessProvider:
 
     def cleanup(self, watched: Watched) -> None:
         folder = self._folder(watched.attempt_id)
-        if observe_attempt(folder, "").phase in ("ended", "gone"):
-            folder.remove()
         self.launcher.reap()
+        if observe_attempt(folder, "").phase not in ("ended", "gone"):
+            raise Unreachable(
+                f"The attempt {watched.attempt_id} is held by a process that has yet to see that it is not to start.",
+                remedy="It is over in a moment; the cleaning is tried again by itself.",
+            )
+        folder.remove()
 
     def list_attempts(self, installation_id: UUID, configuration: Mapping[str, Any]) -> Sequence[Watched]:
         """See `skylift.provider.FindsStrays`. Also finishes removals that were cut short."""

@@ -7,8 +7,8 @@ dispatch. What really ran is told by the cloud in memory, not by the store.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID, uuid4
 
 import pytest
@@ -22,18 +22,17 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import Row
+from sqlalchemy import Row, select
 
-from skylift import admission, observe, schedule
-from skylift.claim import claim
-from skylift.dispatch import dispatch
+from skylift import admission, dispatch, observe, schedule
+from skylift.claim import Claimed, claim
 from skylift.errors import SkyliftError
 from skylift.models.flows import DeploymentUpdate, ScheduleCreate
 from skylift.models.pools import WorkPoolUpdate, WorkQueueUpdate
 from skylift.models.runs import Ended
 from skylift.models.states import TERMINAL, StateCreate, StateType
 from skylift.provider import OutOfCapacity, Quota, Rejected, Unreachable
-from skylift.store import deployments, pools, runs
+from skylift.store import Tx, deployments, pools, runs
 from skylift.store.tables import attempts as attempts_table
 from skylift.store.tables import deployments as deployments_table
 from skylift.store.tables import due as due_table
@@ -164,12 +163,12 @@ class Engine(RuleBasedStateMachine):
 
     @rule()
     def dispatch(self) -> None:
-        self.watching(lambda: dispatch(self.place.parts, self.pool_id))
+        self.dispatched()
 
     @rule()
     def dispatch_dies_after_the_claim(self) -> None:
         owner = uuid4()
-        self.watching(lambda: self.place.store.transaction(claim, self.pool_id, owner=owner, limit=10))
+        self.place.store.transaction(self.claim, self.pool_id, owner=owner, limit=10)
 
     @rule(started=st.booleans())
     def dispatch_dies_in_a_launch(self, started: bool) -> None:
@@ -182,11 +181,15 @@ class Engine(RuleBasedStateMachine):
     def the_provider_fails(self, error: BaseException, started: bool) -> None:
         self.failing(error, started and isinstance(error, Unreachable))
 
+    def dispatched(self) -> None:
+        with patch.object(dispatch, "claim", self.claim):
+            dispatch.dispatch(self.place.parts, self.pool_id)
+
     def failing(self, error: BaseException, started: bool) -> None:
         cloud = self.place.cloud
         (cloud.fail_after if started else cloud.fail_before).append(error)
         try:
-            self.watching(lambda: dispatch(self.place.parts, self.pool_id))
+            self.dispatched()
         except Crash:
             pass
         finally:
@@ -241,42 +244,38 @@ class Engine(RuleBasedStateMachine):
         with self.place.store.reading() as tx:
             return pools.queues_of(tx, self.pool_id)
 
-    def watching(self, work: Callable[[], object]) -> None:
-        """Rules 2 and 3: what a claim brought kept the limits and the waterfall."""
-        before = {row.id for row in self.place.rows(attempts_table)}
-        try:
-            work()
-        finally:
-            live = self.place.rows(attempts_table)
-            new = [row for row in live if row.id not in before]
-            if new:
-                self.check_limits(live, new)
-                self.check_waterfall(live, new)
+    def claim(self, tx: Tx, pool_id: UUID, **options: Any) -> Claimed:
+        """The claim, and rules 2 and 3 as it leaves them: a launch may fail afterwards, and free what was taken."""
+        before = {row.id for row in tx.all(select(attempts_table))}
+        claimed = claim(tx, pool_id, **options)
+        live = tx.all(select(attempts_table))
+        new = [row for row in live if row.id not in before]
+        if new:
+            self.check_limits(tx, live, new)
+            self.check_waterfall(tx, live, new)
+        return claimed
 
-    def check_limits(self, live: list[Row[Any]], new: list[Row[Any]]) -> None:
+    def check_limits(self, tx: Tx, live: list[Row[Any]], new: list[Row[Any]]) -> None:
         for table, column in (
             (work_pools, "work_pool_id"),
             (work_queues, "work_queue_id"),
             (deployments_table, "deployment_id"),
         ):
-            limit_of = {row.id: row.concurrency_limit for row in self.place.rows(table)}
+            limit_of = {row.id: row.concurrency_limit for row in tx.all(select(table))}
             for key in {getattr(row, column) for row in new}:
                 used = sum(getattr(row, column) == key for row in live)
                 assert limit_of[key] is None or used <= limit_of[key], f"{table.name}: {used} of {limit_of[key]}"
 
-    def check_waterfall(self, live: list[Row[Any]], new: list[Row[Any]]) -> None:
-        queues = {row.id: row for row in self.queues()}
+    def check_waterfall(self, tx: Tx, live: list[Row[Any]], new: list[Row[Any]]) -> None:
+        queues = {row.id: row for row in pools.queues_of(tx, self.pool_id)}
         assert not any(queues[row.work_queue_id].is_paused for row in new)
         lowest = max(queues[row.work_queue_id].priority for row in new)
-        deployment_of = {row.id: row for row in self.place.rows(deployments_table)}
+        deployment_of = {row.id: row for row in tx.all(select(deployments_table))}
         fresh = {row.flow_run_id for row in new}
-        for row in self.place.rows(due_table):
+        for row in tx.all(select(due_table)):
             queue = queues[row.work_queue_id]
-            if row.due_at > self.place.clock.at or queue.priority >= lowest or queue.is_paused:
+            if row.due_at > tx.now or queue.priority >= lowest or queue.is_paused:
                 continue
-            run = self.place.row(row.flow_run_id)
-            if run.state_name == "AwaitingRetry" and run.launch_delays:
-                continue  # it was claimed in this very dispatch, and refused by the provider
             full = queue.concurrency_limit is not None and queue.concurrency_limit <= sum(
                 each.work_queue_id == queue.id for each in live
             )
@@ -330,7 +329,7 @@ class Engine(RuleBasedStateMachine):
         self.open_everything()
         for _ in range(40):
             self.place.clock.advance(400)
-            dispatch(self.place.parts, self.pool_id)
+            dispatch.dispatch(self.place.parts, self.pool_id)
             for container in self.place.cloud.alive().values():
                 container.end(0)
             observe.observe(self.place.parts)
