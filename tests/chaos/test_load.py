@@ -39,7 +39,7 @@ def load(place: Place, *, runs: int, dispatchers: int, limits: Limits, lasts: fl
 
 def test_three_dispatchers_share_a_pool(place: Place) -> None:
     limits = Limits(pool=12, queues={"middle": 5}, deployments={"narrow": 3}, first_queue="top")
-    load(place, runs=120, dispatchers=3, limits=limits, lasts=0.5, seconds=90)
+    load(place, runs=60, dispatchers=3, limits=limits, lasts=0.3, seconds=90)
 
 
 @pytest.mark.long

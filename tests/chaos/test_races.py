@@ -10,6 +10,8 @@ import signal
 from collections.abc import Iterable
 from uuid import UUID
 
+import pytest
+
 from skylift.models.states import StateCreate, StateType
 from skylift.store import runs
 from skylift.transitions import Author
@@ -30,6 +32,9 @@ SLOW = [
 ]
 """Where the first one pauses: between two transactions, so that on SQLite too the second can go on."""
 BEFORE_THE_START = SLOW[:6]
+on_sqlite_and_at_length_on_postgres = pytest.mark.parametrize(
+    "store_url", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
 
 
 def start_stopped(place: Place, deployment: UUID, slow: list[str]) -> dict[int, UUID]:
@@ -55,6 +60,7 @@ def check_once(place: Place) -> None:
     assert set(place.states().values()) == {"COMPLETED"}
 
 
+@on_sqlite_and_at_length_on_postgres
 def test_slow_ones_go_on_while_the_runs_are_under_way(place: Place) -> None:
     place.pool(lease=LEASE)
     slow = start_stopped(place, place.deployment("bare", lasts=2.5), SLOW)
@@ -66,6 +72,7 @@ def test_slow_ones_go_on_while_the_runs_are_under_way(place: Place) -> None:
     check_once(place)
 
 
+@on_sqlite_and_at_length_on_postgres
 def test_slow_ones_go_on_when_all_is_over(place: Place) -> None:
     """By then the attempts' folders are gone, and with them all that the provider could know of them."""
     place.pool(lease=LEASE)

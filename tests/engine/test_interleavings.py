@@ -6,13 +6,13 @@ A sequential test cannot see a race; this one sees them all, as far as two trans
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import update
 
 from skylift.claim import claim
 from skylift.models.states import StateCreate, StateType
@@ -20,61 +20,20 @@ from skylift.store import Tx, runs
 from skylift.store.tables import (
     attempts,
     due,
-    flow_run_states,
-    flow_run_timeline,
     flow_runs,
-    quota_buckets,
 )
 from skylift.transitions import Author
-from tests.conftest import Databases
 from tests.support.installation import Installation
-from tests.support.interleave import Stepper, every_schedule
-
-KINDS = [("sqlite", None), ("postgres", "READ COMMITTED"), ("postgres", "REPEATABLE READ")]
+from tests.support.interleave import explore
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: f"{kind[0]}-{kind[1]}")
-def place(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Installation]:
-    kind, isolation = request.param
-    with databases.fresh(kind) as url:
-        made = Installation(url, isolation_level=isolation)
-        yield made
-        made.close()
-
-
-def reset(tx: Tx) -> None:
-    for table in (attempts, due, flow_run_states, flow_run_timeline, flow_runs, quota_buckets):
-        tx.run(delete(table))
+@pytest.fixture
+def place(raced_place: Installation) -> Installation:
+    return raced_place
 
 
 def claimer(place: Installation, pool_id: UUID) -> Callable[[], list[UUID]]:
     return lambda: place.store.transaction(claim, pool_id, owner=uuid4(), limit=10).attempts
-
-
-def explore(
-    place: Installation,
-    works: list[Callable[[], Any]],
-    prepare: Callable[[], None],
-    check: Callable[[list[Any]], None],
-    *,
-    tables: Sequence[str],
-) -> int:
-    """Try every interleaving of `works`; says how many there were."""
-    stepper, count = Stepper(place.store, tables), 0
-
-    def one(prefix: list[int]) -> list[list[int]]:
-        place.store.transaction(reset)
-        prepare()
-        everyone, options = stepper.run(works, prefix)
-        check([each.result for each in everyone])
-        return options
-
-    try:
-        for _ in every_schedule(one):
-            count += 1
-    finally:
-        stepper.close()
-    return count
 
 
 def test_two_claimers_of_one_pool(place: Installation) -> None:
@@ -94,7 +53,7 @@ def test_two_claimers_of_one_pool(place: Installation) -> None:
 
     works = [claimer(place, pool.id), claimer(place, pool.id)]
     shared = ("work_pools", "work_queues", "deployments", "attempts", "due", "flow_runs")
-    assert explore(place, works, prepare, check, tables=shared) >= 2
+    assert explore(place.store, works, prepare, check, tables=shared) >= 2
 
 
 @pytest.mark.timeout(300)
@@ -120,7 +79,7 @@ def test_two_pools_share_a_limited_deployment(place: Installation) -> None:
         assert len(place.rows(due)) == 1
 
     works = [claimer(place, pool.id) for pool in pools]
-    assert explore(place, works, prepare, check, tables=("deployments", "attempts")) >= 2
+    assert explore(place.store, works, prepare, check, tables=("deployments", "attempts")) >= 2
 
 
 @pytest.mark.timeout(300)
@@ -150,5 +109,5 @@ def test_a_claim_against_a_cancellation(place: Installation) -> None:
             assert [row.stop for row in live] == ["cancelled"]
         assert not place.rows(due)
 
-    explore(place, [claimer(place, pool.id), cancel], prepare, check, tables=("flow_runs", "attempts", "due"))
+    explore(place.store, [claimer(place, pool.id), cancel], prepare, check, tables=("flow_runs", "attempts", "due"))
     assert set(seen) == {"CANCELLED", "CANCELLING"}

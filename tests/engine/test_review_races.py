@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from skylift import schedule
 from skylift.claim import claim
@@ -16,58 +15,19 @@ from skylift.models.flows import DeploymentUpdate, ScheduleCreate
 from skylift.models.schedules import IntervalSchedule
 from skylift.store import Tx, deployments
 from skylift.store.tables import (
-    attempts,
     deployment_schedules,
     due,
-    flow_run_states,
-    flow_run_timeline,
     flow_runs,
-    schedule_slots,
     work_pools,
 )
 from skylift.wakeups import Dispatch, Wakeup
-from tests.conftest import Databases
 from tests.support.installation import Installation
-from tests.support.interleave import Stepper, every_schedule
-
-KINDS = [("sqlite", None), ("postgres", "READ COMMITTED"), ("postgres", "REPEATABLE READ")]
+from tests.support.interleave import explore
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: f"{kind[0]}-{kind[1]}")
-def place(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Installation]:
-    kind, isolation = request.param
-    with databases.fresh(kind) as url:
-        made = Installation(url, isolation_level=isolation)
-        yield made
-        made.close()
-
-
-def explore(
-    place: Installation,
-    works: list[Callable[[], Any]],
-    prepare: Callable[[], None],
-    check: Callable[[], None],
-    tables: Sequence[str],
-) -> int:
-    stepper, count = Stepper(place.store, tables), 0
-
-    def reset(tx: Tx) -> None:
-        for table in (attempts, due, flow_run_states, flow_run_timeline, flow_runs, schedule_slots):
-            tx.run(delete(table))
-
-    def one(prefix: list[int]) -> list[list[int]]:
-        place.store.transaction(reset)
-        prepare()
-        _, options = stepper.run(works, prefix)
-        check()
-        return options
-
-    try:
-        for _ in every_schedule(one):
-            count += 1
-    finally:
-        stepper.close()
-    return count
+@pytest.fixture
+def place(raced_place: Installation) -> Installation:
+    return raced_place
 
 
 HOURLY = ScheduleCreate(schedule=IntervalSchedule(interval=timedelta(hours=1)), slug="hourly")
@@ -100,7 +60,7 @@ def test_a_tick_against_a_change_of_its_deployment(place: Installation, change: 
         for row in rows:
             place.store.transaction(schedule.continue_ledger, row.id, catchup=timedelta(hours=1))
 
-    def check() -> None:
+    def check(_results: list[Any]) -> None:
         if change == "parameters":
             schedule.schedule(place.parts)
             assert {row.parameters["x"] for row in place.rows(flow_runs)} == {2}
@@ -108,7 +68,7 @@ def test_a_tick_against_a_change_of_its_deployment(place: Installation, change: 
             assert not place.rows(flow_runs)
 
     works = [tick, lambda: place.store.transaction(deployments.update_deployment, deployment.id, wanted)]
-    assert explore(place, works, prepare, check, ("schedule_slots",)) >= 2
+    assert explore(place.store, works, prepare, check, tables=("schedule_slots",)) >= 2
 
 
 @pytest.mark.timeout(300)
@@ -129,7 +89,7 @@ def test_a_new_run_against_a_claim_is_never_without_a_wakeup(place: Installation
         place.store.transaction(_plan, pool.id)
         sent.clear()
 
-    def check() -> None:
+    def check(_results: list[Any]) -> None:
         with place.store.reading() as tx:
             planned = tx.conn.execute(select(work_pools.c.wakeup_at)).scalar()
         waiting = place.rows(due)
@@ -139,7 +99,7 @@ def test_a_new_run_against_a_claim_is_never_without_a_wakeup(place: Installation
         place.store.transaction(claim, pool.id, owner=uuid4(), limit=10)
 
     works = [lambda: place.run(deployment.id), claimed]
-    assert explore(place, works, prepare, check, ("work_pools",)) >= 2
+    assert explore(place.store, works, prepare, check, tables=("work_pools",)) >= 2
 
 
 def _plan(tx: Tx, pool_id: UUID) -> None:
@@ -170,10 +130,10 @@ def test_two_requests_with_one_idempotency_key_get_one_run(place: Installation) 
     def prepare() -> None:
         got.clear()
 
-    def check() -> None:
+    def check(_results: list[Any]) -> None:
         assert [row.id for row in place.rows(flow_runs)] == [got[0]] == [got[1]]
 
     def ask() -> None:
         got.append(place.run(deployment.id, idempotency_key="once"))
 
-    assert explore(place, [ask, ask], prepare, check, ("flow_runs",)) >= 2
+    assert explore(place.store, [ask, ask], prepare, check, tables=("flow_runs",)) >= 2

@@ -352,7 +352,7 @@ class Engine(RuleBasedStateMachine):
             store.transaction(deployments.update_deployment, deployment, changes_)
 
 
-def explore(url: str, examples: int, steps: int) -> None:
+def explore(url: str, examples: int, steps: int, *, at_random: bool = False) -> None:
     place = Installation(url)
 
     class Machine(Engine):
@@ -366,6 +366,7 @@ def explore(url: str, examples: int, steps: int) -> None:
                 max_examples=examples,
                 stateful_step_count=steps,
                 deadline=None,
+                derandomize=not at_random,
                 suppress_health_check=list(HealthCheck),
                 print_blob=True,
                 report_multiple_bugs=False,
@@ -390,4 +391,4 @@ def test_the_rules_hold_on_postgres(postgres_url: str) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_the_rules_hold_for_long(store_url: str) -> None:
-    explore(store_url, examples=300, steps=60)
+    explore(store_url, examples=300, steps=60, at_random=True)

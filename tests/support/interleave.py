@@ -13,9 +13,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import event, text
+from sqlalchemy import delete, event, text
 
-from skylift.store import Store
+from skylift.store import Store, Tx
+from skylift.store.tables import (
+    attempts,
+    due,
+    flow_run_states,
+    flow_run_timeline,
+    flow_runs,
+    quota_buckets,
+    schedule_slots,
+)
 
 PATIENCE = 20.0
 SQLITE_BLOCKED = 0.04
@@ -166,3 +175,37 @@ def every_schedule(options_of: Callable[[list[int]], list[list[int]]]) -> Iterat
         yield taken
         for step in range(len(prefix), len(options)):
             stack.extend([*taken[:step], other] for other in options[step] if other != taken[step])
+
+
+def explore(
+    store: Store,
+    works: Sequence[Callable[[], Any]],
+    prepare: Callable[[], None],
+    check: Callable[[list[Any]], None],
+    *,
+    tables: Sequence[str],
+) -> int:
+    """Try every interleaving of `works`, each from what `prepare` makes; `check` is given what they returned.
+
+    Says how many interleavings there were.
+    """
+    stepper, count = Stepper(store, tables), 0
+
+    def one(prefix: list[int]) -> list[list[int]]:
+        store.transaction(_forget_runs)
+        prepare()
+        everyone, options = stepper.run(works, prefix)
+        check([each.result for each in everyone])
+        return options
+
+    try:
+        for _ in every_schedule(one):
+            count += 1
+    finally:
+        stepper.close()
+    return count
+
+
+def _forget_runs(tx: Tx) -> None:
+    for table in (attempts, due, flow_run_states, flow_run_timeline, flow_runs, quota_buckets, schedule_slots):
+        tx.run(delete(table))

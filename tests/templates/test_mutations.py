@@ -10,9 +10,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import pytest
+
 from skylift.templates import Fetched, Layer, Rendered, TemplateError, check_job_variables, check_template, render
 
-MUTATIONS = 1_500
+counts = pytest.mark.parametrize("count", [400, pytest.param(1500, marks=pytest.mark.long)])
 TEMPLATE: dict[str, Any] = {
     "variables": {
         "type": "object",
@@ -117,10 +119,11 @@ def written_and_rendered(values: dict[str, Any]) -> Rendered:
     return render(TEMPLATE, layers, context={"flow_run": {"name": "fox"}}, lookup=lookup)
 
 
-def test_broken_job_variables() -> None:
+@counts
+def test_broken_job_variables(count: int) -> None:
     dice = random.Random(20260101)
     seen: Counter[str] = Counter()
-    for _ in range(MUTATIONS):
+    for _ in range(count):
         values, names = mutated(VALUES, dice)
         result = outcome(partial(written_and_rendered, values))
         seen[type(result).__name__] += 1
@@ -133,13 +136,14 @@ def test_broken_job_variables() -> None:
         else:
             assert result.configuration["env"]["FIXED"] == "yes"
             assert result.configuration["network"][0]["public"] is False
-    assert min(seen["Rendered"], seen["TemplateError"]) > MUTATIONS // 10, seen
+    assert min(seen["Rendered"], seen["TemplateError"]) > count // 10, seen
 
 
-def test_broken_templates() -> None:
+@counts
+def test_broken_templates(count: int) -> None:
     dice = random.Random(20260102)
     seen: Counter[str] = Counter()
-    for _ in range(MUTATIONS):
+    for _ in range(count):
         template, names = mutated(TEMPLATE, dice)
         error = outcome(partial(check_template, template))
         seen[type(error).__name__] += 1
@@ -151,4 +155,4 @@ def test_broken_templates() -> None:
             continue
         result = outcome(partial(render, template, [Layer("f", VALUES)], context={}, lookup=Fetched()))
         assert isinstance(result, Rendered) or result.field
-    assert min(seen["NoneType"], seen["TemplateError"]) > MUTATIONS // 10, seen
+    assert min(seen["NoneType"], seen["TemplateError"]) > count // 10, seen
