@@ -1,36 +1,36 @@
 """The verb observe: look at the attempts whose time has come, and make true what the provider says.
 
 In stages: heal (a lease has run out: launch again with the frozen request), ask (the providers, in batches, outside any
-transaction), apply (one transaction each), stop (who is to be stopped, until the provider says that it is gone), clean
-up (what ended attempts left behind). Every stage may be repeated and may die at any point.
+transaction), apply (one transaction each), stop (who is to be stopped, until the provider says that it is gone). What
+ended attempts left behind is `cleanup`'s. Every stage may be repeated and may die at any point.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, func, select, update
+from sqlalchemy import Row, func, select, update
 
 from skylift import faults, templates
+from skylift.cleanup import clean_up
 from skylift.dispatch import relaunch
 from skylift.models.pools import OnInfraLoss, PoolSettings
-from skylift.models.runs import LogCreate
 from skylift.models.states import State, StateType, make_state
+from skylift.output import forward_output
 from skylift.parts import Parts
-from skylift.provider import FindsStrays, ForwardsOutput, Observation, Provider, ProviderError, Watched
-from skylift.rendering import Frozen, from_json
-from skylift.security.sealing import SealError
-from skylift.store import Tx, attempts, logs, pools, runs, timeline
+from skylift.provider import Observation, Provider, ProviderError
+from skylift.store import Tx, attempts, pools, runs, timeline
 from skylift.store.ranges import from_first
 from skylift.store.tables import attempts as attempts_table
 from skylift.store.tables import ended_attempts, work_pools
+from skylift.watching import guarded, opened, redacted, watched
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +38,7 @@ BATCH = 200
 TAKEN_FOR = timedelta(seconds=10)
 """How long others leave alone what one observer looks at: should it die, they come after that."""
 STOP_AGAIN = timedelta(seconds=30)
-CLEANUP_AGAIN = timedelta(minutes=1)
-OVERSTAY = timedelta(minutes=5)
-"""How long a container may stay after its run's last word; then it is stopped."""
-LEFTOVER_GRACE = 10.0
 LAST_LINES = 10
-OUTPUT_PAGES = 16
-"""Read of one command's output before others have their turn."""
 RELAUNCH_DELAY = 5.0
 
 
@@ -65,7 +59,7 @@ def observe(parts: Parts, *, limit: int = 2000) -> int:
         looked += len(batch)
         for provider_type, group in groupby(sorted(batch, key=_by_type), key=_by_type):
             rows = list(group)
-            _guarded(provider_type, lambda name=provider_type, rows=rows: _look(parts, parts.providers.get(name), rows))  # type: ignore[misc]
+            guarded(provider_type, lambda name=provider_type, rows=rows: _look(parts, parts.providers.get(name), rows))  # type: ignore[misc]
         if len(batch) < BATCH:
             break
     clean_up(parts)
@@ -129,11 +123,11 @@ def _look(parts: Parts, provider: Provider, rows: list[Row[Any]]) -> None:
         if launching and not row.stop and row.lease_until <= now:
             healed.append(row)
         elif row.stop and not row.launch_calls:
-            _guarded(row.id, lambda row=row: parts.store.transaction(_never_launched, row.id))  # type: ignore[misc]
+            guarded(row.id, lambda row=row: parts.store.transaction(_never_launched, row.id))  # type: ignore[misc]
         elif not launching or row.stop:
             # While a launch may be under way, only after a stop is "gone" the last word.
             first_stop = row.stop and not row.launched_at
-            if not first_stop or _guarded(row.id, lambda row=row: provider.stop(watched(parts, row), 0.0)):  # type: ignore[misc]
+            if not first_stop or guarded(row.id, lambda row=row: provider.stop(watched(parts, row), 0.0)):  # type: ignore[misc]
                 asked.append(row)
     if healed:  # side by side: each may take as long as a launch
         with ThreadPoolExecutor(parts.settings.launch_threads, "heal") as threads:
@@ -143,20 +137,7 @@ def _look(parts: Parts, provider: Provider, rows: list[Row[Any]]) -> None:
     answers = _ask(parts, provider, asked)
     for row in asked:
         seen = Seen(row, answers.get(row.id), settings.get(row.work_pool_id, PoolSettings()))
-        _guarded(row.id, lambda seen=seen: _follow(parts, provider, seen))  # type: ignore[misc]
-
-
-def _guarded(who: UUID | str, work: Callable[[], object]) -> bool:
-    """One attempt's trouble must not keep the others from being looked at. Says whether it went well."""
-    try:
-        work()
-    except ProviderError as error:
-        log.warning("%s: %s", who, error)
-    except Exception as error:
-        log.error("%s could not be looked at: %s", who, faults.told(error))
-    else:
-        return True
-    return False
+        guarded(row.id, lambda seen=seen: _follow(parts, provider, seen))  # type: ignore[misc]
 
 
 def _heal(parts: Parts, row: Row[Any], settings: PoolSettings, now: datetime) -> None:
@@ -165,7 +146,7 @@ def _heal(parts: Parts, row: Row[Any], settings: PoolSettings, now: datetime) ->
         message = f"The provider gave no answer within {settings.submit_timeout:g} s"
         parts.store.transaction(attempts.stop_where, attempts_table.c.id == row.id, attempts.GAVE_UP, message)
     else:
-        _guarded(row.id, lambda: log.info("Attempt %s healed: %s", row.id, relaunch(parts, row.id)))
+        guarded(row.id, lambda: log.info("Attempt %s healed: %s", row.id, relaunch(parts, row.id)))
 
 
 def _never_launched(tx: Tx, attempt_id: UUID) -> None:
@@ -193,27 +174,7 @@ def _ask(parts: Parts, provider: Provider, rows: list[Row[Any]]) -> dict[UUID, O
         return (
             {} if len(rows) == 1 else {key: each for row in rows for key, each in _ask(parts, provider, [row]).items()}
         )
-    return {row.id: _redacted(parts, row, answers[row.id]) for row in rows if row.id in answers}
-
-
-def _redacted(parts: Parts, row: Row[Any], answer: Observation) -> Observation:
-    frozen = _opened(parts, row) if answer.reason else None
-    return replace(answer, reason=templates.redact(answer.reason or "", frozen.secrets)) if frozen else answer
-
-
-def _opened(parts: Parts, row: Row[Any]) -> Frozen | None:
-    """What was frozen on the attempt; None where nothing was, or where no key that is left opens it."""
-    try:
-        return from_json(parts.sealer.open(row.request)) if row.request else None
-    except SealError as error:
-        log.error("Attempt %s: its launch request cannot be read: %s", row.id, error)
-        return None
-
-
-def watched(parts: Parts, row: Row[Any]) -> Watched:
-    """The attempt as its provider knows it."""
-    frozen = _opened(parts, row)
-    return Watched(row.id, row.handle, frozen.configuration if frozen else {})
+    return {row.id: redacted(parts, row, answers[row.id]) for row in rows if row.id in answers}
 
 
 # -- apply ------------------------------------------------------------------------------------------------------------
@@ -222,7 +183,7 @@ def watched(parts: Parts, row: Row[Any]) -> Watched:
 def _follow(parts: Parts, provider: Provider, seen: Seen) -> None:
     if not seen.attempt.reports and seen.observation:
         # Whatever is wrong with its output, its end counts.
-        _guarded(seen.attempt.id, lambda: forward_output(parts, provider, seen.attempt, attempts_table))
+        guarded(seen.attempt.id, lambda: forward_output(parts, provider, seen.attempt, attempts_table))
     over = seen.observation and seen.observation.phase in ("ended", "gone")
     tail = _tail(parts, provider, seen) if over else []
     stopping = parts.store.transaction(_apply, seen, provider, tail)
@@ -235,8 +196,8 @@ def _tail(parts: Parts, provider: Provider, seen: Seen) -> list[str]:
     if not seen.attempt.reports or seen.attempt.admitted_at or seen.attempt.stop:
         return []
     found: list[str] = []
-    _guarded(seen.attempt.id, lambda: found.extend(provider.logs(watched(parts, seen.attempt), LAST_LINES)))
-    frozen = _opened(parts, seen.attempt)
+    guarded(seen.attempt.id, lambda: found.extend(provider.logs(watched(parts, seen.attempt), LAST_LINES)))
+    frozen = opened(parts, seen.attempt)
     return [templates.redact(line, frozen.secrets) for line in found] if frozen else found
 
 
@@ -346,128 +307,3 @@ def _loss(attempt: Row[Any], observation: Observation, tail: list[str]) -> str:
     if observation.reason:
         reason += f" ({observation.reason})"
     return "\n".join([reason, *tail])
-
-
-# -- output and cleaning up -------------------------------------------------------------------------------------------
-
-
-def forward_output(parts: Parts, provider: Provider, row: Row[Any], table: Any) -> bool:
-    """Bring a bare command's new output into the run's logs; says whether that is all there is for now.
-
-    `table` holds the row's offset.
-    """
-    if not isinstance(provider, ForwardsOutput):
-        return True
-    known, offset = watched(parts, row), row.output_offset
-    for _ in range(OUTPUT_PAGES):
-        lines, after = provider.output_since(known, offset)
-        if after == offset:
-            return True
-        if not parts.store.transaction(_keep_output, table, row, offset, after, lines):
-            return False  # another is at it
-        offset = after
-    return False
-
-
-def _keep_output(tx: Tx, table: Any, row: Row[Any], offset: int, after: int, lines: list[tuple[datetime, str]]) -> bool:
-    moved = update(table).where(table.c.id == row.id, table.c.output_offset == offset).values(output_offset=after)
-    if not tx.run(moved):
-        return False
-    for start in range(0, len(lines), logs.MAX_POST):
-        logs.append(tx, [_log(row.flow_run_id, at, line) for at, line in lines[start : start + logs.MAX_POST]])
-    return True
-
-
-def _log(run_id: UUID, at: datetime, line: str) -> LogCreate:
-    return LogCreate(name="output", level=20, message=line, timestamp=at, flow_run_id=run_id)
-
-
-def clean_up(parts: Parts) -> int:
-    """Remove what ended attempts left at their providers; says how many were cleaned."""
-    with parts.store.reading() as tx:
-        rows = tx.all(
-            select(ended_attempts)
-            .where(
-                ended_attempts.c.cleanup_at <= tx.now,
-                from_first(ended_attempts.c.cleanup_at),
-                ended_attempts.c.provider_type.in_(parts.providers.types),
-            )
-            .order_by(ended_attempts.c.cleanup_at)
-            .limit(BATCH)
-        )
-    for row in rows:
-        _guarded(row.id, lambda row=row: _clean_up(parts, row))  # type: ignore[misc]
-    return len(rows)
-
-
-def _clean_up(parts: Parts, row: Row[Any]) -> None:
-    """Only what has ended is cleaned; a container that is still on its way out gets a little more time."""
-    if not _later(parts, row.id, CLEANUP_AGAIN, ended_attempts.c.cleanup_at == row.cleanup_at):
-        return  # another is at it
-    provider = parts.providers.get(row.provider_type)
-    known = watched(parts, row)
-    now = provider.status([known]).get(row.id)
-    if not now or now.phase in ("starting", "running"):
-        if now and row.cleanup_at > row.ended_at + OVERSTAY:
-            provider.stop(known, LEFTOVER_GRACE)
-        _later(parts, row.id, timedelta(seconds=max(provider.look_every, 0.5)))
-        return
-    if not row.reports and not forward_output(parts, provider, row, ended_attempts):
-        _later(parts, row.id, timedelta(seconds=0))
-        return
-    provider.cleanup(known)
-
-    def done(tx: Tx) -> None:
-        tx.run(update(ended_attempts).where(ended_attempts.c.id == row.id).values(cleanup_at=None))
-        if runs.find(tx, row.flow_run_id):
-            timeline.note(tx, row.flow_run_id, "cleaned", "Nothing is left at the provider", attempt_id=row.id)
-
-    parts.store.transaction(done)
-
-
-def _later(parts: Parts, attempt_id: UUID, pause: timedelta, *conditions: ColumnElement[bool]) -> bool:
-    """Clean it `pause` from now at the earliest; False where the conditions do not hold any more."""
-
-    def work(tx: Tx) -> bool:
-        put_off = update(ended_attempts).where(ended_attempts.c.id == attempt_id, *conditions)
-        attempts.wake_observe(tx, tx.now + pause)
-        return bool(tx.run(put_off.values(cleanup_at=tx.now + pause)))
-
-    return parts.store.transaction(work)
-
-
-def stop_strays(parts: Parts, pool_types: Iterable[str] | None = None) -> int:
-    """Stop and clean what carries this installation's mark but is no live attempt's; says how many were found."""
-    found: list[int] = []
-    with parts.store.reading() as tx:
-        rows = tx.all(select(work_pools))
-    for pool in rows:
-        if pool.type in parts.providers and (pool_types is None or pool.type in pool_types):
-            _guarded(f"Strays of work pool {pool.name!r}", lambda pool=pool: found.extend(_strays_of(parts, pool)))  # type: ignore[misc]
-    return sum(found)
-
-
-def _strays_of(parts: Parts, pool: Row[Any]) -> Iterable[int]:
-    provider = parts.providers.get(pool.type)
-    if isinstance(provider, FindsStrays):
-        configuration = pool.base_job_template.get("job_configuration", {})
-        for each in provider.list_attempts(parts.store.installation_id, configuration):
-            yield _stop_stray(parts, provider, each)
-
-
-def _stop_stray(parts: Parts, provider: Provider, each: Watched) -> int:
-    with parts.store.reading() as tx:
-        pending = tx.one(
-            select(ended_attempts.c.id).where(
-                ended_attempts.c.id == each.attempt_id, ended_attempts.c.cleanup_at.is_not(None)
-            )
-        )
-        if pending or attempts.by_id(tx, each.attempt_id):
-            return 0
-    state = provider.status([each]).get(each.attempt_id)
-    if state and state.phase in ("starting", "running"):
-        log.warning("Attempt %s runs at %s but is nobody's: it is stopped", each.attempt_id, provider.type)
-        provider.stop(each, LEFTOVER_GRACE)
-    elif state:
-        provider.cleanup(each)
-    return 1

@@ -47,7 +47,7 @@ def dispatch_until_told(order: Order) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
     os.environ.update(order.env)
 
-    from skylift import observe
+    from skylift import cleanup, observe
     from skylift.dispatch import dispatch
     from skylift.parts import Parts
     from skylift.settings import Settings
@@ -57,7 +57,7 @@ def dispatch_until_told(order: Order) -> None:
     parts = Parts.embedded(Settings())
     provider = parts.providers.get("process:push")
     provider.call_timeout, provider.look_every = order.call_timeout, order.look_every
-    observe.TAKEN_FOR = observe.CLEANUP_AGAIN = timedelta(seconds=order.quick)
+    observe.TAKEN_FOR = cleanup.AGAIN = timedelta(seconds=order.quick)
     if order.strike:
         points.arm(provider, **order.strike)  # type: ignore[arg-type]
     strays_at = 0.0
@@ -69,7 +69,7 @@ def dispatch_until_told(order: Order) -> None:
         if order.observes:
             observe.observe(parts)
         if order.strays and time.monotonic() > strays_at:
-            observe.stop_strays(parts)
+            cleanup.stop_strays(parts)
             strays_at = time.monotonic() + 1
         time.sleep(order.idle)
     parts.store.close()

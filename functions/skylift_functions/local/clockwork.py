@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from skylift import faults, observe, schedule
+from skylift import cleanup, faults, observe, schedule
 from skylift.dispatch import dispatch
 from skylift.parts import Parts
 from skylift.store import due
@@ -114,4 +114,4 @@ class Clockwork:
         for pool in pools:
             self.wakeups.send(Dispatch(pool), now)
         if ticks % STRAYS_EVERY == 0 and (self._strays is None or self._strays.done()):
-            self._strays = self._upkeep.submit(observe.stop_strays, self.parts)
+            self._strays = self._upkeep.submit(cleanup.stop_strays, self.parts)
