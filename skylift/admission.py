@@ -70,6 +70,9 @@ def _live(tx: Tx, attempt_id: UUID) -> Row[Any]:
 def heartbeat(tx: Tx, attempt_id: UUID, instance: str) -> dict[str, Any]:
     """Note a sign of life; says when the next one is due (seconds), and the state that the run must hear of."""
     attempt = attempts.lock(tx, attempt_id)
+    over = None if attempt else _ended_by_itself(tx, attempt_id, instance)
+    if over:
+        return {"next": SOON, "states": {str(over.id): _told(tx, over)}}
     if not attempt or (attempt.stop and attempt.stop != attempts.CANCELLED):
         raise GoneError("This attempt was given up")
     if attempt.instance != instance:
@@ -82,9 +85,19 @@ def heartbeat(tx: Tx, attempt_id: UUID, instance: str) -> dict[str, Any]:
     if not attempt.stop:
         changes["look_at"] = tx.now + timedelta(seconds=3 * every)
     attempts.change(tx, attempt_id, **changes)
+    return {"next": min(SOON, every) if attempt.stop else every, "states": {str(run.id): _told(tx, run)}}
+
+
+def _told(tx: Tx, run: Row[Any]) -> dict[str, str]:
     now = runs.state(tx, run.state_id)
-    told = {"id": str(now.id), "type": str(now.type), "name": now.name, "timestamp": now.timestamp.isoformat()}
-    return {"next": min(SOON, every) if attempt.stop else every, "states": {str(run.id): told}}
+    return {"id": str(now.id), "type": str(now.type), "name": now.name, "timestamp": now.timestamp.isoformat()}
+
+
+def _ended_by_itself(tx: Tx, attempt_id: UUID, instance: str) -> Row[Any] | None:
+    """The run, where it has reported its own end (Prefect's engine does) and this instance is only clearing up."""
+    ended = tx.one(select(ended_attempts).where(ended_attempts.c.id == attempt_id))
+    run = runs.find(tx, ended.flow_run_id) if ended and ended.instance == instance and ended.token_hash else None
+    return run if run and runs.has_reported_its_end(tx, run) else None
 
 
 def _settings(tx: Tx, attempt: Row[Any]) -> PoolSettings:
@@ -95,6 +108,10 @@ def _settings(tx: Tx, attempt: Row[Any]) -> PoolSettings:
 
 def end(tx: Tx, attempt_id: UUID, word: Ended) -> State:
     """The runner's last word decides the state, in one transaction; says the state that the run is in now."""
+    over = _ended_by_itself(tx, attempt_id, word.instance)
+    if over:
+        _note(tx, over, attempt_id, word, lines=1)  # the run's own report says more than the last lines
+        return runs.state(tx, over.state_id)
     attempt = _live(tx, attempt_id)
     if attempt.instance != word.instance:
         raise ConflictError("Another instance runs this attempt")
@@ -103,17 +120,29 @@ def end(tx: Tx, attempt_id: UUID, word: Ended) -> State:
     run = runs.find(tx, attempt.flow_run_id)
     if not run:
         raise GoneError("This attempt's run was deleted")
-    how = word.reason or word.outcome
-    timeline.note(tx, run.id, "last word", f"The runner says: {word.outcome}: {how}", attempt_id=attempt_id)
+    _note(tx, run, attempt_id, word)
     if attempt.stop:
         # Cancelled once the provider confirms that nothing of it runs any more.
         attempts.change(tx, attempt_id, look_at=tx.now + timedelta(seconds=0.2))
         attempts.wake_observe(tx, tx.now + timedelta(seconds=0.2))
-    elif word.outcome == "not_started" and run.state_type == StateType.SCHEDULED:
+    elif _goes_on(run, word):
         runs.finish(tx, attempt, None)
     else:
         _finish(tx, attempt, run, word)
     return runs.state(tx, runs.by_id(tx, run.id).state_id)
+
+
+def _note(tx: Tx, run: Row[Any], attempt_id: UUID, word: Ended, lines: int | None = None) -> None:
+    how = "\n".join((word.reason or word.outcome).splitlines()[:lines])
+    timeline.note(tx, run.id, "last word", f"The runner says: {word.outcome}: {how}", attempt_id=attempt_id)
+
+
+def _goes_on(run: Row[Any], word: Ended) -> bool:
+    """Whether the run is to be left as it is: it waits for another start, or is suspended until somebody resumes it."""
+    if word.outcome == "not_started":
+        return bool(run.state_type == StateType.SCHEDULED)
+    came_to_rest = word.outcome == "suspended" or (word.outcome == "exited" and word.exit_code == 0)
+    return came_to_rest and run.state_type in (StateType.PAUSED, StateType.SCHEDULED)
 
 
 def _finish(tx: Tx, attempt: Row[Any], run: Row[Any], word: Ended) -> None:
@@ -139,5 +168,8 @@ def _verdict(tx: Tx, word: Ended) -> State:
             return make_state(StateType.FAILED, tx.now, name="TimedOut", message=word.reason)
         case "cancelled":
             return make_state(StateType.CANCELLED, tx.now, message=word.reason)
+        case "exited":
+            message = f"The run did not report how it ended. {word.reason or ''}".rstrip()
+            return make_state(StateType.CRASHED, tx.now, message=message)
         case _:
             return make_state(StateType.CRASHED, tx.now, message=word.reason or "The run ended without a reason")

@@ -20,10 +20,17 @@ if hashlib.sha256(source).hexdigest()!=h:exit('skylift | the runner does not mat
 exec(source)"""
 
 
+_FUTURE = "from __future__ import annotations\n"
+
+
 @cache
 def runner_source() -> bytes:
-    """The runner's text, as `GET /skylift/runner/{sha256}.py` serves it."""
-    return Path(__file__).with_name("runner.py").read_bytes()
+    """The runner's text, as `GET /skylift/runner/{sha256}.py` serves it: its parts in one file."""
+    lines = [_FUTURE]
+    for part in ("relay.py", "runner.py"):
+        text = Path(__file__).with_name(part).read_text("utf-8")
+        lines += [each for each in text.splitlines(True) if each != _FUTURE and not each.startswith("from skylift.")]
+    return "".join(lines).encode()
 
 
 @cache

@@ -15,6 +15,7 @@ _last = 0
 
 RUN_TOKEN_PREFIX = "slrun_"  # noqa: S105 - what tokens begin with is no secret
 """Tells a run's token from a person's API key."""
+API_KEY_PREFIX = "slkey_"
 
 
 def new_id() -> UUID:

@@ -25,6 +25,8 @@ from skylift.store import Tx, tables, variables
 from skylift.store import block_documents as documents
 from skylift.store.pools import settings_of
 
+PREFECT_COMMAND = ["prefect", "flow-run", "execute"]
+
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
@@ -126,7 +128,8 @@ def _context(origin: Origin) -> dict[str, Any]:
 
 def _compose(parts: Parts, origin: Origin, rendered: templates.Rendered, attempt_id: UUID, nonce: str) -> Frozen:
     configuration = dict(rendered.configuration)
-    command, engine = _argv(configuration.pop("command", None)), _engine(origin)
+    command = _argv(configuration.pop("command", None))
+    engine = _engine(origin, command)
     env = {name: str(value) for name, value in (configuration.pop("env", None) or {}).items() if value is not None}
     under_runner = configuration.pop("runner", True)
     identity = {"SKYLIFT_ATTEMPT": str(attempt_id), "SKYLIFT_API_URL": parts.settings.api_url}
@@ -136,6 +139,8 @@ def _compose(parts: Parts, origin: Origin, rendered: templates.Rendered, attempt
             "The run has neither a command nor an entrypoint",
             remedy="Set the job variable 'command', or give the deployment an entrypoint",
         )
+    if engine is Engine.PREFECT:
+        command, run_env = command or PREFECT_COMMAND, _prefect_env(parts, origin) | run_env
     if not under_runner:
         if engine is not Engine.COMMAND:
             raise Rejected(
@@ -154,16 +159,25 @@ def _compose(parts: Parts, origin: Origin, rendered: templates.Rendered, attempt
     return Frozen(launched, terms, sorted(rendered.secrets))
 
 
-def _engine(origin: Origin) -> Engine:
+def _engine(origin: Origin, command: list[str]) -> Engine:
     engine = Engine(origin.deployment.engine) if origin.deployment else Engine.COMMAND
-    if engine is Engine.PREFECT:
-        raise Rejected(
-            "Skylift does not start Prefect's flow engine yet",
-            remedy="Deploy a plain Python function (engine: python) or a command",
-        )
+    if engine is Engine.COMMAND and origin.deployment and " ".join(PREFECT_COMMAND) in " ".join(command):
+        return Engine.PREFECT  # wrapped in something of the user's, such as `uv run`
     if engine is Engine.PYTHON and not (origin.deployment and origin.deployment.entrypoint):
         raise Rejected("The deployment has no entrypoint", remedy="Give it one: path/to/file.py:function")
     return engine
+
+
+def _prefect_env(parts: Parts, origin: Origin) -> dict[str, str]:
+    """What Prefect's own workers tell a flow run, for the headers of its calls; and where its links lead."""
+    named = {"FLOW": origin.flow, "DEPLOYMENT": origin.deployment}
+    told = {
+        f"PREFECT__{what}_{key.upper()}": str(getattr(row, key))
+        for what, row in named.items()
+        if row
+        for key in ("id", "name")
+    }
+    return told | {"PREFECT_UI_URL": parts.settings.api_url.rstrip("/").removesuffix("/api")}
 
 
 def _argv(command: Any) -> list[str]:
@@ -190,9 +204,10 @@ def _terms(
         },
         "kind": str(engine),
         "entrypoint": deployment.entrypoint if deployment and engine is Engine.PYTHON else None,
-        "command": command if engine is Engine.COMMAND else None,
+        "command": command if engine is not Engine.PYTHON else None,
         "parameters": run.parameters,
-        "code": code_steps(deployment) if deployment else [],
+        # Prefect's engine fetches the code itself: it knows steps of the user's own, too.
+        "code": code_steps(deployment) if deployment and engine is not Engine.PREFECT else [],
         "env": env,
         "working_dir": configuration.get("working_dir"),
         "timeout_seconds": configuration.get("timeout_seconds"),

@@ -1,7 +1,7 @@
 """The runner: what runs inside the container, around the user's code. docs/design/runner.md says how and why.
 
-One file, standard library only, Python 3.8 and newer. No image contains it: `bootstrap.py` makes the command
-that fetches it. Stages: admit, load the code, ask for Running, start the child, watch it, report the end.
+Standard library only, Python 3.8 and newer. No image contains it: `bootstrap.py` makes the command that fetches it,
+as one file with `relay.py`. Stages: admit, load the code, ask for Running, start the child, watch it, report the end.
 """
 # ruff: noqa: UP017, B905 - datetime.UTC and zip(strict) came after Python 3.8
 
@@ -39,9 +39,11 @@ import urllib.parse
 import urllib.request
 import uuid
 import zipfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import IO, Any
+
+from skylift.relay import Relay
 
 ADMIT_PATIENCE, CALL_PATIENCE, END_PATIENCE = 120.0, 300.0, 300.0  # seconds through an outage
 PLATFORM_GRACE = 8.0  # the shortest notice before SIGKILL is Cloud Run's: ten seconds
@@ -49,11 +51,16 @@ LEFTOVER_GRACE = 5.0
 CODE_SECONDS, CODE_BYTES, CODE_FILES = 300.0, 2 << 30, 100_000
 LINE_BYTES, BATCH_LINES, BATCH_BYTES, QUEUE_BYTES = 100_000, 200, 500_000, 8_000_000
 LINGER, HOLD_SECONDS = 1.0, 30.0
+EVENTS_PATIENCE = 30.0  # for the last events of a Prefect flow
+SIGNAL_PATIENCE = 2.0  # to ask the API why the platform stops us
 LAST_LINES = "\nLast lines:\n"
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
+CREDENTIALS = ("Authorization", "Proxy-Authorization")
 RETRIED = {408, 429, 500, 502, 503, 504}
 OOM_FILES = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"]
 PRIVATE = {"SKYLIFT_NONCE", "SKYLIFT_ATTEMPT", "SKYLIFT_INSTANCE"}  # not for the child
+PREFECT_CREDENTIALS = {"PREFECT_API_KEY", "PREFECT_API_AUTH_STRING"}
+PREFECT_LINE = re.compile(r"\d\d:\d\d:\d\d\.\d{3} \| ")  # its handler of the API has sent what it prints so
 SECRETS: list[str] = []  # token and nonce, so that no answer of a server can carry them into a log
 # Modules of the user's must not shadow the standard library while the child is still ours.
 CHILD = "import sys;sys.path=[p for p in sys.path if p];exec(sys.stdin.buffer.read(int(sys.argv[1])))"
@@ -116,32 +123,66 @@ class Api:
 
     def post(self, path: str, value: Any, patience: float = 0.0, timeout: float = 30.0) -> tuple[int, Any]:
         """Status and answer. Tries again for `patience` seconds; ConnectionError: no answer that decides."""
+
+        def check(status: int, answer: bytes) -> str | None:
+            if status < 400 and answer:  # not from our API: a gateway, or a page for people to log in on
+                try:
+                    json.loads(answer)
+                except ValueError:
+                    return "and the answer is no JSON"
+            return None
+
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        status, _, answer = self.call("POST", path, body, {}, patience, timeout, check)
+        try:
+            return status, json.loads(answer) if answer else None
+        except ValueError:
+            return status, answer[:300].decode("utf-8", "replace")
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        patience: float = 0.0,
+        timeout: float = 30.0,
+        check: Callable[[int, bytes], str | None] = lambda status, answer: None,
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Status, headers and answer; `headers` are sent beside our own, and win except for the credentials.
+
+        `check` says what is wrong with an answer that is not to be taken for one. For the rest see `post`.
+        """
         deadline, pause = time.monotonic() + patience, 0.25
+        sent = {name.lower(): value for name, value in self.headers.items()}
+        sent.update({name.lower(): value for name, value in headers.items()})
+        sent.update({name.lower(): self.headers[name] for name in CREDENTIALS if name in self.headers})
         while True:
             reused, wait = bool(self.idle), pause * random.uniform(0.5, 1.0)  # noqa: S311
             try:
-                status, retry_after, answer = self._ask(path, body, timeout)
+                status, back, answer = self._ask(method, path, body, sent, timeout)
                 problem = f"{status} {http.client.responses.get(status, '')}".strip()
                 if status not in RETRIED:
-                    try:
-                        return status, json.loads(answer) if answer else None
-                    except ValueError:  # not from our API: a gateway, or a page for people to log in on
-                        problem += ", and the answer is no JSON"
-                        if status >= 400:
-                            return status, answer[:300].decode("utf-8", "replace")
-                elif re.fullmatch("[0-9]{1,9}", retry_after or ""):
-                    wait = max(wait, min(float(retry_after or 0), 30.0))
+                    complaint = check(status, answer)
+                    if complaint is None:
+                        return status, back, answer
+                    problem += f", {complaint}"
+                else:
+                    retry_after = next((value for name, value in back if name.lower() == "retry-after"), "")
+                    if re.fullmatch("[0-9]{1,9}", retry_after):
+                        wait = max(wait, min(float(retry_after), 30.0))
             except (OSError, http.client.HTTPException) as error:
                 if reused:
                     continue  # a kept connection that the other side had closed costs no patience
                 problem = str(error) or type(error).__name__
             if time.monotonic() + wait > deadline:
-                raise ConnectionError(f"POST {shown(self.url.geturl())}{path}: {problem}")
+                raise ConnectionError(f"{method} {shown(self.url.geturl())}{shown(path)}: {problem}")
             time.sleep(wait)
             pause = min(pause * 2, 8.0)
 
-    def _ask(self, path: str, body: bytes, timeout: float) -> tuple[int, str | None, bytes]:
+    def _ask(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], timeout: float
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
         try:
             connection = self.idle.pop()
         except IndexError:
@@ -149,7 +190,7 @@ class Api:
         try:
             if connection.sock:
                 connection.sock.settimeout(timeout)
-            connection.request("POST", self.base + path, body, self.headers)
+            connection.request(method, self.base + path, body, headers)
             response = connection.getresponse()
             answer = response.read()
         except BaseException:
@@ -157,7 +198,7 @@ class Api:
             raise
         if not response.will_close:
             self.idle.append(connection)
-        return response.status, response.getheader("Retry-After"), answer
+        return response.status, response.getheaders(), answer
 
     def _connection(self, timeout: float) -> http.client.HTTPConnection:
         host, port = (self.proxy.hostname or "", self.proxy.port or 80) if self.proxy else (self.host, self.port)
@@ -284,7 +325,7 @@ class Lines:
         text = self.line.decode("utf-8", "replace").rstrip("\r")
         text += f" [... {self.cut} bytes cut]" if self.cut else ""
         self.line, self.cut = bytearray(), 0
-        self.output.tail.append(text[:500])
+        self.output.keep(text)
         if self.block or text.startswith("Traceback (most recent call last)"):
             self.block.append(text)
             if (len(self.block) == 1 or text[:1].isspace()) and len(self.block) < 1000:
@@ -292,13 +333,13 @@ class Lines:
             text, level, self.block = "\n".join(self.block)[:LINE_BYTES], ERROR, []
         else:
             level = self.level
-        self.output.logs.put(self.name, level, text, at)
+        self.output.post(self.name, level, text, at)
 
     def close(self) -> None:
         if self.line:
             self._end(time.time())
         if self.block:
-            self.output.logs.put(self.name, ERROR, "\n".join(self.block)[:LINE_BYTES])
+            self.output.post(self.name, ERROR, "\n".join(self.block)[:LINE_BYTES])
             self.block = []
 
 
@@ -306,7 +347,8 @@ class Output:
     """What the child says: stdout, stderr, and the reports of a Python child (print, logging, its end)."""
 
     def __init__(self, logs: Logs) -> None:
-        self.logs = logs
+        self.logs, self.own_lines = logs, re.compile("(?!)")
+        self.is_posted = True
         self.tail: collections.deque[str] = collections.deque(maxlen=10)
         self.end: dict[str, Any] | None = None
         self.lines: dict[tuple[str, int], Lines] = {}
@@ -330,6 +372,15 @@ class Output:
                         self._text(key.data, 0, data, time.time())
         for lines in self.lines.values():
             lines.close()
+
+    def keep(self, text: str) -> None:
+        """As one of the last lines, for the message about a crash."""
+        if not self.own_lines.match(text):
+            self.tail.append(text[:500])
+
+    def post(self, name: str, level: int, text: str, at: float | None = None) -> None:
+        if self.is_posted:
+            self.logs.put(name, level, text, at)
 
     def last_lines(self) -> str:
         return LAST_LINES + "\n".join(self.tail) if self.tail else ""
@@ -358,7 +409,7 @@ class Output:
             return
         name, level, text = said
         pass_on(2, f"{level:>2} {name} | {text}\n".encode("utf-8", "replace"))
-        self.logs.put(name, level, text if len(text) <= LINE_BYTES else f"{text[:LINE_BYTES]} [... cut]", at)
+        self.post(name, level, text if len(text) <= LINE_BYTES else f"{text[:LINE_BYTES]} [... cut]", at)
 
 
 def processes() -> Iterator[tuple[int, int, int]]:
@@ -388,6 +439,12 @@ def descendants(child: int | None) -> set[int]:
         grown = {pid for pid, parent, _ in rows if (parent in grown or parent in found) and pid not in found}
         found |= grown
     return found - {me}
+
+
+def session_of(pid: int) -> int | None:
+    with contextlib.suppress(OSError):
+        return os.getsid(pid)
+    return None
 
 
 def signal_all(pids: set[int], number: int) -> None:
@@ -759,12 +816,19 @@ def child_main(fd: int) -> int:
     return code
 
 
-# The kinds of children. A kind says what to start, what its stdin carries, and how it ended.
+# The kinds of children. A kind says what to start, what its stdin carries, what it hears of, how it is stopped, and
+# how it ended.
 
 
 class CommandKind:
-    def __init__(self, terms: dict[str, Any], folders: list[str]) -> None:
-        self.terms, self.folders = terms, folders
+    asks_itself = False  # for Running; and can be told why it is to stop
+    remedy = ""  # for a command that is not there
+
+    def __init__(self, terms: dict[str, Any], folders: list[str], api: Api) -> None:
+        self.terms, self.folders, self.api = terms, folders, api
+
+    def prepare(self, env: dict[str, str], output: Output) -> None:
+        """Fit its surroundings to it, before the start."""
 
     def command(self, report: int) -> list[str]:
         if not self.terms.get("command"):
@@ -773,6 +837,27 @@ class CommandKind:
 
     def stdin(self) -> bytes:
         return b""
+
+    def hear(self, flow_run: str, state: dict[str, Any]) -> None:
+        """Thread: a state of the run's, as the API knows it. May be the same again."""
+
+    def patience(self, outcome: str) -> float:
+        """How much of the grace it gets to stop by itself, before SIGTERM."""
+        return 0.0
+
+    def stopped(self, outcome: str, reason: str) -> None:
+        """It is about to be stopped, for this."""
+
+    def give_up(self) -> None:
+        """Nothing that it says counts any more."""
+
+    def targets(self, child: int, below: set[int]) -> set[int]:
+        """Those of its processes that are asked to end."""
+        return below
+
+    def close(self, seconds: float) -> bool:
+        """Hand over what it has left behind. False: not all of it, as `seconds` were over."""
+        return True
 
     def ended(self, code: int, output: Output) -> dict[str, Any]:
         if code == 0:
@@ -802,18 +887,69 @@ class PythonKind(CommandKind):
         return {"outcome": "failed", "reason": told + output.last_lines()}
 
 
-KINDS = {"command": CommandKind, "python": PythonKind}
+class PrefectKind(CommandKind):
+    """Prefect's own engine under `prefect flow-run execute`: a supervisor, and the engine in a session of its own.
+
+    It asks the API for states and sends logs itself, over the relay.
+    """
+
+    asks_itself = True
+    remedy = " Prefect must be installed in the image, or the job variable 'env' set a PATH on which it is."
+
+    def prepare(self, env: dict[str, str], output: Output) -> None:
+        self.relay = Relay(self.api, self.api.url.path, say)
+        # SIGTERM is for the supervisor only where the user has chosen what it does then: else it just dies.
+        self.is_told = env.get("PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR") in ("reschedule", "relinquish")
+        for name in PREFECT_CREDENTIALS:
+            env.pop(name, None)
+        for name in ("NO_PROXY", "no_proxy"):
+            env[name] = ",".join(filter(None, [env.get(name), "127.0.0.1"]))
+        env.update(PREFECT_API_URL=self.relay.url, PREFECT__FLOW_RUN_ID=str(self.terms["flow_run"]["id"]))
+        output.own_lines, output.is_posted = PREFECT_LINE, False
+
+    def hear(self, flow_run: str, state: dict[str, Any]) -> None:
+        if state.get("type") == "CANCELLING":
+            self.relay.listeners.announce(flow_run, "Cancelling", state)
+        elif state.get("name") == "Suspended":
+            self.relay.listeners.announce(flow_run, "Suspended", state)
+
+    def patience(self, outcome: str) -> float:
+        # SIGTERM would make a run that is suspended a crashed one.
+        return {"cancelled": 0.5, "suspended": math.inf}.get(outcome, 0.0)
+
+    def stopped(self, outcome: str, reason: str) -> None:
+        if outcome != "cancelled":
+            timed_out = {"type": "FAILED", "name": "TimedOut"} if outcome == "timed_out" else {}
+            self.relay.crash = {**timed_out, "message": reason}
+
+    def give_up(self) -> None:
+        self.relay.given_up = True
+
+    def targets(self, child: int, below: set[int]) -> set[int]:
+        engine = {pid for pid in below if session_of(pid) != child}
+        return below - engine if self.is_told else engine or below
+
+    def close(self, seconds: float) -> bool:
+        return self.relay.close(seconds)
+
+    def ended(self, code: int, output: Output) -> dict[str, Any]:
+        """The exit code tells little: the run's state does, which the server knows."""
+        return {"outcome": "exited", "reason": f"The process ended with exit code {code}{output.last_lines()}"}
+
+
+KINDS = {"command": CommandKind, "python": PythonKind, "prefect": PrefectKind}
 
 
 class Runner:
     """The main thread takes messages from `inbox`: signals, heartbeats, the child's end. What blocks is a thread."""
 
     child: subprocess.Popen[bytes] | None = None
+    kind: CommandKind | None = None
     home: str | None = None
     halted: tuple[str, str] | None = None  # outcome and reason
     cause: tuple[str, str] | None = None  # `halted`, as it was when the child ended
     code: int | None = None
-    kill_at = math.inf
+    term_at = kill_at = math.inf
     given_up = hurry = False
 
     def __init__(self, api: Api, path: str, instance: str, terms: dict[str, Any]) -> None:
@@ -864,16 +1000,17 @@ class Runner:
         place = os.path.join(base, self.terms.get("working_dir") or "")
         if not os.path.isdir(place):
             raise CodeError(f"The working directory {place!r} does not exist.")
-        refusal = self.ask_for_running()
+        refusal = None if kind.asks_itself else self.ask_for_running()
         if refusal:
             return refusal
         kills = oom_kills()
         folders = list(dict.fromkeys([base if folders else os.path.abspath(place), os.path.abspath(place), *folders]))
-        self.start(kind(self.terms, folders), place, env)
+        child = kind(self.terms, folders, self.api)
+        self.start(child, place, env)
         self.watch()
         self.logs.flush(0)  # from now on the reader must not be held back: a Python child's end comes behind its output
         self.reader.join(LEFTOVER_GRACE)
-        return self.judge(self.code, oom_kills() > kills)
+        return self.judge(child, self.code, oom_kills() > kills)
 
     def environment(self) -> dict[str, str]:
         env = {name: value for name, value in os.environ.items() if name not in PRIVATE}
@@ -916,7 +1053,9 @@ class Runner:
         pipes = [os.pipe() for _ in range(3)]
         out, err, report = (write for _, write in pipes)
         try:
-            self.kind, command = kind, kind.command(report)
+            command = kind.command(report)
+            kind.prepare(env, self.output)
+            self.kind = kind
             payload = kind.stdin()
             self.child = subprocess.Popen(
                 command, cwd=place, env=env, stdin=subprocess.PIPE if payload else subprocess.DEVNULL,
@@ -925,9 +1064,8 @@ class Runner:
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
                 raise  # the machine's, not the user's
-            raise CodeError(
-                f"The command {command[0]!r} cannot be started: {error.strerror} (in {place}, PATH={env.get('PATH')})."
-            ) from None
+            where = f"(in {place}, PATH={env.get('PATH')}).{kind.remedy}"
+            raise CodeError(f"The command {command[0]!r} cannot be started: {error.strerror} {where}") from None
         finally:
             for fd in (out, err, report):
                 os.close(fd)
@@ -960,7 +1098,7 @@ class Runner:
     def _on_signal(self, number: int, frame: Any) -> None:
         reason = f"The platform stopped the container ({signal.Signals(number).name})"
         self.hurry = True
-        self.inbox.put(("halt", ("crashed", reason, PLATFORM_GRACE)))  # SimpleQueue.put may interrupt itself
+        self.inbox.put(("platform", reason))  # SimpleQueue.put may interrupt itself
 
     def beat(self) -> None:
         """Thread: heartbeats. Their answers say when the next is due and which states the run's states are."""
@@ -980,9 +1118,30 @@ class Runner:
                 say(f"heartbeat: the API answered {status}")
             else:
                 every = pause = float(answer.get("next") or every)
-                state = (answer.get("states") or {}).get(self.run_id) or {}
-                if state.get("type") in ("CANCELLING", "CANCELLED"):
-                    self.inbox.put(("halt", ("cancelled", "Cancelled", self.grace)))
+                self.hear(answer.get("states") or {})
+
+    def hear(self, states: dict[str, dict[str, Any]]) -> bool:
+        """Thread: what a heartbeat's answer says; True where the run is to stop for it."""
+        for flow_run, state in states.items():
+            if self.kind:  # else it is told again
+                self.kind.hear(flow_run, state)
+        own = states.get(self.run_id) or {}
+        if own.get("type") in ("CANCELLING", "CANCELLED"):
+            self.inbox.put(("halt", ("cancelled", "Cancelled", self.grace)))
+        elif own.get("name") == "Suspended":
+            self.inbox.put(("halt", ("suspended", "Suspended", self.grace)))
+        else:
+            return False
+        return True
+
+    def ask_why(self, reason: str) -> None:
+        """Thread: the platform stops us. Where that is because the run is cancelled, its hooks have a right to run."""
+        with contextlib.suppress(ConnectionError):
+            body = {"instance": self.instance}
+            status, answer = self.api.post(f"{self.path}/heartbeat", body, timeout=SIGNAL_PATIENCE)
+            if status == 200 and self.hear(answer.get("states") or {}):
+                return
+        self.inbox.put(("halt", ("crashed", reason, PLATFORM_GRACE)))
 
     def note(self, level: int, text: str) -> None:
         say(text)
@@ -1016,16 +1175,36 @@ class Runner:
         if kind == "halt":
             self.halt(*value)
             return None
+        if kind == "platform" and self.kind and self.kind.asks_itself:
+            threading.Thread(target=self.ask_why, args=(value,), daemon=True).start()
+            return None
+        if kind == "platform":
+            self.halt("crashed", value, PLATFORM_GRACE)
+            return None
         return kind, value
 
     def halt(self, outcome: str, reason: str, grace: float) -> None:
         """The run is to end. The first reason is reported; a later halt can only shorten the grace."""
-        self.kill_at = min(self.kill_at, time.monotonic() + min(grace, self.grace))
+        now, grace = time.monotonic(), min(grace, self.grace)
+        self.kill_at = min(self.kill_at, now + grace)
+        if self.kind and not grace:
+            self.kind.give_up()
         if self.halted is None:
             self.halted = (outcome, reason)
+            patience = self.kind.patience(outcome) if self.kind else 0.0
+            self.term_at = now + patience * grace if patience else now
             if grace:
                 self.note(WARNING, f"Stopping the run: {reason}")
-                signal_all(self.below(), signal.SIGTERM)
+                self.terminate(now)
+
+    def terminate(self, now: float) -> None:
+        """SIGTERM to what is to end softly, once its time has come."""
+        if now >= self.term_at and self.halted:
+            self.term_at = math.inf
+            below = self.below()
+            if self.kind:
+                self.kind.stopped(*self.halted)
+            signal_all(self.kind.targets(self.child.pid, below) if self.kind and self.child else below, signal.SIGTERM)
 
     def below(self) -> set[int]:
         return descendants(self.child.pid if self.child else None)
@@ -1039,6 +1218,7 @@ class Runner:
             if now >= expiry and not self.halted:
                 self.halt("timed_out", f"timed out after {limit:g} seconds", self.grace)
             ended = self.child is None or self.code is not None
+            self.terminate(now)
             below = self.below() if ended or now >= self.kill_at else set()
             if (ended and not below) or now > self.kill_at + 10:
                 return
@@ -1048,11 +1228,12 @@ class Runner:
             if now >= self.kill_at:
                 signal_all(below, signal.SIGKILL)
             next_look = now + 0.05 if ended or now >= self.kill_at else math.inf
-            message = self.receive(min(next_look, max(self.kill_at, now + 0.05), math.inf if self.halted else expiry))
+            stop_at = max(min(self.kill_at, self.term_at), now + 0.05)
+            message = self.receive(min(next_look, stop_at, math.inf if self.halted else expiry))
             if message and message[0] == "exited":
                 self.code, self.cause = message[1], self.halted
 
-    def judge(self, code: int | None, oom: bool) -> dict[str, Any]:
+    def judge(self, kind: CommandKind, code: int | None, oom: bool) -> dict[str, Any]:
         """How the child's end looks to us; the server decides what state that is."""
         end: dict[str, Any] = {"exit_code": code if code is not None and code >= 0 else None, "signal": None}
         if code is not None and code < 0:
@@ -1066,7 +1247,7 @@ class Runner:
             how = f"The process was ended by {end['signal']}" if code < 0 else f"exit code {code}"
             end.update(outcome="crashed", reason=memory + how + self.output.last_lines())
         else:
-            end.update(self.kind.ended(code, self.output))
+            end.update(kind.ended(code, self.output))
             if oom and end.get("reason"):
                 end["reason"] = memory + end["reason"]
         return end
@@ -1078,7 +1259,9 @@ class Runner:
             return 0
         if not end and self.halted:
             end = {"outcome": self.halted[0], "reason": self.halted[1]}
-        if end.get("reason") and not self.halted:
+        if self.kind and not self.kind.close(2 if self.hurry else EVENTS_PATIENCE):
+            say("the last events were lost: the API did not take them in time")
+        if end.get("reason") and not self.halted and end["outcome"] != "exited":
             self.note(ERROR, end.get("traceback") or end["reason"].partition(LAST_LINES)[0])
         self.logs.flush(2 if self.hurry else 30)
         self.over.set()

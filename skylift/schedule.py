@@ -23,7 +23,7 @@ from skylift.models.schedules import Schedule
 from skylift.models.states import StateType, make_state
 from skylift.parts import Parts
 from skylift.recurrence import slots_after
-from skylift.store import Tx, due, runs
+from skylift.store import Tx, due, late, limits, runs
 from skylift.store.ranges import from_first
 from skylift.store.tables import deployment_schedules, deployments, schedule_slots
 from skylift.wakeups import Schedule as ScheduleWakeup
@@ -55,6 +55,7 @@ def schedule(parts: Parts, *, limit: int = 1000) -> int:
         if len(ids) < BATCH:
             break
     mark_late(parts)
+    free_slots(parts)
     return done
 
 
@@ -209,8 +210,16 @@ def mark_late(parts: Parts) -> int:
     marked = 0
     while True:
         with parts.store.reading() as tx:
-            late = due.unmarked_late(tx, tx.now - timedelta(seconds=parts.settings.late_after), BATCH)
-        if late:
-            marked += parts.store.transaction(runs.mark_late, late)
-        if len(late) < BATCH:
+            overdue = due.unmarked_late(tx, tx.now - timedelta(seconds=parts.settings.late_after), BATCH)
+        if overdue:
+            marked += parts.store.transaction(late.mark, overdue)
+        if len(overdue) < BATCH:
             return marked
+
+
+def free_slots(parts: Parts) -> None:
+    """Give back what leases hold that have run out. Bounded: whoever asks for slots does it for those in question."""
+    with parts.store.reading() as tx:
+        is_over = limits.any_is_over(tx)
+    if is_over:
+        parts.store.transaction(limits.sweep)

@@ -21,9 +21,7 @@ class Settings(BaseSettings):
     database_url: str | None = Field(None, description="The database; default: an SQLite file in the home folder")
     api_url: str = Field("http://127.0.0.1:4200/api", description="Where runs reach the API")
     secret_key: str | None = Field(None, description="Fernet keys, comma-separated, newest first; default: a file")
-    api_key: str | None = Field(
-        None, repr=False, description="What people must show to the API; default: whoever reaches it may do all"
-    )
+    api_key: str | None = Field(None, repr=False, description="One more admin key, beside those of `skylift api-key`")
     template_env: tuple[str, ...] = Field((), description="Environment names that templates may read as {{ $NAME }}")
     catchup: float = Field(3600, ge=0, description="How old a slot missed in an outage may be and still be made")
     late_after: float = Field(15, ge=0)

@@ -88,6 +88,18 @@ class Databases:
             conn.execute(("TRUNCATE " + ", ".join(metadata.tables)).encode())
         self._spare.append(name)
 
+    @contextmanager
+    def unmigrated(self) -> Iterator[str]:
+        """An empty database of the session's PostgreSQL, for others' tables."""
+        server, _ = self._postgres_template
+        name = f"empty_{next(self._numbers)}"
+        with psycopg.connect(server.get_uri(), autocommit=True) as conn:
+            conn.execute(f"CREATE DATABASE {name}".encode())
+            try:
+                yield server.get_uri(name)
+            finally:
+                conn.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
     @cached_property
     def _sqlite_template(self) -> Path:
         path = self.folder / "template.db"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
 from skylift import __version__
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
+from skylift.models.base import Wire
+from skylift.store import result_storage
 
 CLIENT_VERSION = "3.99.0"
 """Clients refuse another major version than their own, and grumble about an older one than theirs."""
@@ -48,24 +51,37 @@ def client_version() -> str:
     return CLIENT_VERSION
 
 
+class ResultStorage(BaseModel):
+    """Where results are kept that a flow names no place for; null: where the flow runs."""
+
+    default_result_storage_block_id: UUID | None
+
+
+class ResultStorageUpdate(Wire):
+    default_result_storage_block_id: UUID
+
+
 @router.get("/admin/storage", dependencies=[scopes.SHARED_READ])
-def storage() -> dict[str, Any]:
-    """The default block for results: none."""
-    return {"default_result_storage_block_id": None}
+def read_storage(parts: PartsDep) -> ResultStorage:
+    """The default block for results."""
+    with parts.store.reading() as tx:
+        return ResultStorage(default_result_storage_block_id=result_storage.read(tx))
+
+
+@router.put("/admin/storage", dependencies=[scopes.NONE])
+def update_storage(parts: PartsDep, body: ResultStorageUpdate) -> ResultStorage:
+    """Choose the default block for results."""
+    parts.store.transaction(result_storage.write, body.default_result_storage_block_id)
+    return ResultStorage(default_result_storage_block_id=body.default_result_storage_block_id)
+
+
+@router.delete("/admin/storage", status_code=204, dependencies=[scopes.NONE])
+def clear_storage(parts: PartsDep) -> None:
+    """Go without a default block for results."""
+    parts.store.transaction(result_storage.clear)
 
 
 @router.get("/csrf-token", dependencies=[scopes.OPEN])
 def csrf_token() -> JSONResponse:
     """Credentials are in headers and never in cookies, so there is nothing to forge. Clients know this answer."""
     return JSONResponse({"detail": "CSRF protection is disabled."}, 422)
-
-
-@router.delete("/automations/owned-by/{resource:path}", status_code=202, dependencies=[scopes.NONE])
-def delete_owned_automations(resource: str) -> None:
-    """Sent with every deployment. There are none."""
-
-
-@router.get("/automations/related-to/{resource:path}", dependencies=[scopes.NONE])
-def related_automations(resource: str) -> list[dict[str, Any]]:
-    """There are none."""
-    return []

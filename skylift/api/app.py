@@ -7,48 +7,77 @@ from fastapi import APIRouter, FastAPI
 from skylift import __version__
 from skylift.api import (
     admin,
+    api_keys,
+    artifacts,
     attempts,
+    automations,
     blocks,
     collections,
+    concurrency_limits,
     deployments,
     errors,
+    event_streams,
+    events,
+    flow_run_bulk,
+    flow_run_inputs,
+    flow_run_states,
     flow_runs,
     flows,
     logs,
+    task_runs,
     variables,
     work_pools,
     work_queues,
+    workers,
 )
+from skylift.feeds import Feeds
 from skylift.parts import Parts
 from skylift.store import block_catalogue
 
 ROUTERS: tuple[APIRouter, ...] = (
     admin.router,
     collections.router,
+    workers.router,
     work_pools.router,
     work_queues.router,
     flows.router,
     deployments.router,
+    flow_run_bulk.router,
+    flow_run_inputs.router,
+    flow_run_states.router,
     flow_runs.router,
+    task_runs.router,
+    task_runs.states_router,
     attempts.router,
     variables.router,
     blocks.router,
     logs.router,
+    events.router,
+    concurrency_limits.by_name,
+    concurrency_limits.by_tag,
+    artifacts.router,
+    automations.router,
+    api_keys.router,
 )
 
 
-def create_app(parts: Parts) -> FastAPI:
-    """An app that serves this installation. Its database must be up to date."""
+def create_app(parts: Parts, *, is_trusted: bool = False) -> FastAPI:
+    """An app that serves this installation. Its database must be up to date.
+
+    `is_trusted`: whoever calls it can open the database anyway, and is asked for no key.
+    """
     block_catalogue.install(parts.store)
     app = FastAPI(
         title="Skylift",
         version=__version__,
         openapi_url="/api/openapi.json",
-        docs_url=None,
+        docs_url="/docs",
         redoc_url=None,
     )
     app.state.parts = parts
+    app.state.is_trusted = is_trusted
     errors.install(app)
-    for router in ROUTERS:
+    app.state.feeds = Feeds(parts.store)
+    for router in (*ROUTERS, event_streams.router):
         app.include_router(router, prefix="/api")
     return app

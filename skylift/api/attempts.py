@@ -41,7 +41,7 @@ def heartbeat(parts: PartsDep, attempt_id: UUID, body: Beat) -> dict[str, Any]:
     return parts.store.transaction(admission.heartbeat, attempt_id, body.instance)
 
 
-@router.post("/attempts/{attempt_id}/end", dependencies=[scopes.own("attempt_id", of="attempt_id")])
+@router.post("/attempts/{attempt_id}/end", dependencies=[scopes.own("attempt_id", of="attempt_id", after_end=True)])
 def end(parts: PartsDep, attempt_id: UUID, body: Ended) -> State:
     """A runner's last word."""
     return parts.store.transaction(admission.end, attempt_id, body)

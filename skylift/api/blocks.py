@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 
 from skylift.api import scopes
 from skylift.api.deps import Filter, FilterBody, PartsDep
+from skylift.api.scopes import CallerDep
+from skylift.models.api_keys import Role
 from skylift.models.stored_values import (
     BlockDocumentCreate,
     BlockDocumentUpdate,
@@ -20,10 +23,20 @@ from skylift.models.stored_values import (
 from skylift.store import block_documents, blocks
 from skylift.store.block_documents import Document
 
+
+def wants_secrets(caller: CallerDep, include_secrets: bool = False) -> bool:
+    """Raises `ForbiddenError` for a key that may not see secrets."""
+    if include_secrets:
+        caller.must_be(Role.DEPLOYER)
+    return include_secrets
+
+
+IncludeSecrets = Annotated[bool, Depends(wants_secrets)]
+
 router = APIRouter(tags=["Blocks"])
 
 
-@router.post("/block_types/", status_code=201, dependencies=[scopes.SHARED_WRITE])
+@router.post("/block_types/", status_code=201, dependencies=[scopes.KEPT_WRITE])
 def create_block_type(parts: PartsDep, body: BlockTypeCreate) -> BlockType:
     return parts.store.transaction(blocks.create_type, body)
 
@@ -40,7 +53,7 @@ def read_block_type(parts: PartsDep, block_type_id: UUID) -> BlockType:
         return blocks.type_by_id(tx, block_type_id)
 
 
-@router.patch("/block_types/{block_type_id}", status_code=204, dependencies=[scopes.SHARED_WRITE])
+@router.patch("/block_types/{block_type_id}", status_code=204, dependencies=[scopes.KEPT_WRITE])
 def update_block_type(parts: PartsDep, block_type_id: UUID, body: BlockTypeUpdate) -> None:
     parts.store.transaction(blocks.update_type, block_type_id, body)
 
@@ -58,7 +71,7 @@ def read_block_type_by_slug(parts: PartsDep, slug: str) -> BlockType:
 
 
 @router.get("/block_types/slug/{slug}/block_documents", dependencies=[scopes.SHARED_READ])
-def read_block_documents_of_type(parts: PartsDep, slug: str, include_secrets: bool = False) -> list[Document]:
+def read_block_documents_of_type(parts: PartsDep, slug: str, include_secrets: IncludeSecrets) -> list[Document]:
     with parts.store.reading() as tx:
         kind = blocks.type_by_slug(tx, slug)
         own = {"block_documents": {"block_type_id": {"any_": [str(kind.id)]}}}
@@ -66,12 +79,12 @@ def read_block_documents_of_type(parts: PartsDep, slug: str, include_secrets: bo
 
 
 @router.get("/block_types/slug/{slug}/block_documents/name/{name}", dependencies=[scopes.SHARED_READ])
-def read_block_document_by_name(parts: PartsDep, slug: str, name: str, include_secrets: bool = False) -> Document:
+def read_block_document_by_name(parts: PartsDep, slug: str, name: str, include_secrets: IncludeSecrets) -> Document:
     with parts.store.reading() as tx:
         return block_documents.by_name(tx, parts.sealer, slug, name, include_secrets=include_secrets)
 
 
-@router.post("/block_schemas/", status_code=201, dependencies=[scopes.SHARED_WRITE])
+@router.post("/block_schemas/", status_code=201, dependencies=[scopes.KEPT_WRITE])
 def create_block_schema(parts: PartsDep, body: BlockSchemaCreate, response: Response) -> BlockSchema:
     """Make a schema (201), or answer with the one that has these fields and version (200)."""
     schema, made = parts.store.transaction(blocks.create_schema, body)
@@ -115,14 +128,15 @@ class DocumentFilter(Filter):
     include_secrets: bool = False
 
 
-@router.post("/block_documents/", status_code=201, dependencies=[scopes.SHARED_WRITE])
+@router.post("/block_documents/", status_code=201, dependencies=[scopes.KEPT_WRITE])
 def create_block_document(parts: PartsDep, body: BlockDocumentCreate) -> Document:
     return parts.store.transaction(block_documents.create, parts.sealer, body)
 
 
 @router.post("/block_documents/filter", dependencies=[scopes.SHARED_READ])
-def filter_block_documents(parts: PartsDep, body: DocumentFilter | None = None) -> list[Document]:
+def filter_block_documents(parts: PartsDep, caller: CallerDep, body: DocumentFilter | None = None) -> list[Document]:
     wanted = body or DocumentFilter()
+    wants_secrets(caller, wanted.include_secrets)
     with parts.store.reading() as tx:
         return block_documents.find(
             tx,
@@ -142,16 +156,16 @@ def count_block_documents(parts: PartsDep, body: FilterBody) -> int:
 
 
 @router.get("/block_documents/{block_document_id}", dependencies=[scopes.SHARED_READ])
-def read_block_document(parts: PartsDep, block_document_id: UUID, include_secrets: bool = False) -> Document:
+def read_block_document(parts: PartsDep, block_document_id: UUID, include_secrets: IncludeSecrets) -> Document:
     with parts.store.reading() as tx:
         return block_documents.by_id(tx, parts.sealer, block_document_id, include_secrets=include_secrets)
 
 
-@router.patch("/block_documents/{block_document_id}", status_code=204, dependencies=[scopes.SHARED_WRITE])
+@router.patch("/block_documents/{block_document_id}", status_code=204, dependencies=[scopes.KEPT_WRITE])
 def update_block_document(parts: PartsDep, block_document_id: UUID, body: BlockDocumentUpdate) -> None:
     parts.store.transaction(block_documents.update, parts.sealer, block_document_id, body)
 
 
-@router.delete("/block_documents/{block_document_id}", status_code=204, dependencies=[scopes.SHARED_WRITE])
+@router.delete("/block_documents/{block_document_id}", status_code=204, dependencies=[scopes.KEPT_WRITE])
 def delete_block_document(parts: PartsDep, block_document_id: UUID) -> None:
     parts.store.transaction(block_documents.delete, block_document_id)

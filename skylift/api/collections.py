@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from skylift import collections
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
-from skylift.errors import MissingExtraError
 
 router = APIRouter(prefix="/collections", tags=["Collections"])
 
@@ -16,20 +16,10 @@ router = APIRouter(prefix="/collections", tags=["Collections"])
 @router.get("/views/aggregate-worker-metadata", dependencies=[scopes.SHARED_READ])
 def worker_metadata(parts: PartsDep) -> dict[str, dict[str, Any]]:
     """By collection and type; the unmodified `prefect` client takes its default templates from here."""
-    found: dict[str, Any] = {}
-    for type_ in parts.providers.types:
-        try:
-            provider = parts.providers.get(type_)
-        except MissingExtraError:
-            continue
-        found[type_] = {
-            "type": type_,
-            "display_name": provider.display_name,
-            "description": provider.description,
-            "default_base_job_configuration": provider.base_job_template(),
-            "documentation_url": "",
-            "install_command": "",
-            "is_beta": False,
-            "logo_url": "",
-        }
-    return {"skylift": found}
+    return {"skylift": collections.catalogue(parts.providers)}
+
+
+@router.get("/work_pool_types", dependencies=[scopes.SHARED_READ])
+def work_pool_types(parts: PartsDep) -> dict[str, dict[str, Any]]:
+    """The same, where a client that believes to talk to its maker's cloud looks for it."""
+    return {"skylift": collections.catalogue(parts.providers)}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Query, Response
+from pydantic import BaseModel
 from sqlalchemy import Row
 
 from skylift import new_runs
 from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, PartsDep
+from skylift.api.pages import BulkBody, Deleted, Page, PageBody, matching_ids, read_page
+from skylift.api.scopes import CallerDep
+from skylift.errors import InvalidError
+from skylift.models.base import Instant, Wire
 from skylift.models.flows import (
     Deployment,
     DeploymentCreate,
@@ -20,15 +26,17 @@ from skylift.models.flows import (
     ScheduleUpdate,
     Slot,
 )
+from skylift.models.pools import WorkQueue
 from skylift.models.runs import DeploymentRunCreate, FlowRun
 from skylift.parts import Parts
-from skylift.store import Tx, deployments
+from skylift.schedule import continue_ledger
+from skylift.store import Tx, deployments, pools
 from skylift.store.filters import count_filtered, select_filtered
 
 router = APIRouter(prefix="/deployments", tags=["Deployments"])
 
 
-@router.post("/", status_code=201, dependencies=[scopes.NONE])
+@router.post("/", status_code=201, dependencies=[scopes.DEPLOY])
 def create_deployment(parts: PartsDep, body: DeploymentCreate, response: Response) -> Deployment:
     """Make the deployment (201), or make the one of this flow and name like this (200)."""
     row, made = parts.store.transaction(deployments.upsert, body)
@@ -54,6 +62,28 @@ def count_deployments(parts: PartsDep, body: FilterBody) -> int:
         return int(tx.conn.execute(count_filtered("deployments", body.filters)).scalar_one())
 
 
+class DeploymentPage(Page):
+    results: list[Deployment]
+
+
+@router.post("/paginate", dependencies=[scopes.SHARED_READ])
+def paginate_deployments(parts: PartsDep, body: PageBody) -> DeploymentPage:
+    with parts.store.reading() as tx:
+        rows, page = read_page(tx, "deployments", body)
+        return DeploymentPage(results=views.deployment_list(tx, rows, parts.providers), **page)
+
+
+@router.post("/bulk_delete", dependencies=[scopes.DEPLOY])
+def delete_deployments(parts: PartsDep, body: BulkBody) -> Deleted:
+    def work(tx: Tx) -> list[UUID]:
+        ids = sorted(matching_ids(tx, "deployments", body))
+        for deployment_id in ids:
+            deployments.delete_deployment(tx, deployment_id)
+        return ids
+
+    return Deleted(deleted=parts.store.transaction(work))
+
+
 @router.get("/name/{flow_name}/{name}", dependencies=[scopes.SHARED_READ])
 def read_deployment_by_name(parts: PartsDep, flow_name: str, name: str) -> Deployment:
     with parts.store.reading() as tx:
@@ -66,29 +96,54 @@ def read_deployment(parts: PartsDep, deployment_id: UUID) -> Deployment:
         return views.deployment_list(tx, [deployments.by_id(tx, deployment_id)], parts.providers)[0]
 
 
-@router.patch("/{deployment_id}", status_code=204, dependencies=[scopes.NONE])
+@router.patch("/{deployment_id}", status_code=204, dependencies=[scopes.DEPLOY])
 def update_deployment(parts: PartsDep, deployment_id: UUID, body: DeploymentUpdate) -> None:
     parts.store.transaction(deployments.update_deployment, deployment_id, body)
 
 
-@router.delete("/{deployment_id}", status_code=204, dependencies=[scopes.NONE])
+@router.delete("/{deployment_id}", status_code=204, dependencies=[scopes.DEPLOY])
 def delete_deployment(parts: PartsDep, deployment_id: UUID) -> None:
     parts.store.transaction(deployments.delete_deployment, deployment_id)
 
 
-@router.post("/{deployment_id}/pause_deployment", dependencies=[scopes.NONE])
+@router.post("/{deployment_id}/pause_deployment", dependencies=[scopes.DEPLOY])
 def pause_deployment(parts: PartsDep, deployment_id: UUID) -> None:
     parts.store.transaction(deployments.update_deployment, deployment_id, DeploymentUpdate(paused=True))
 
 
-@router.post("/{deployment_id}/resume_deployment", dependencies=[scopes.NONE])
+@router.post("/{deployment_id}/resume_deployment", dependencies=[scopes.DEPLOY])
 def resume_deployment(parts: PartsDep, deployment_id: UUID) -> None:
     parts.store.transaction(deployments.update_deployment, deployment_id, DeploymentUpdate(paused=False))
 
 
+class ScheduleNow(Wire):
+    """From when on runs are to be made. How many is the schedules' own affair."""
+
+    start_time: Instant | None = None
+
+
+@router.post("/{deployment_id}/schedule", dependencies=[scopes.DEPLOY])
+def schedule_runs(parts: PartsDep, deployment_id: UUID, body: Annotated[ScheduleNow | None, Body()] = None) -> None:
+    """Make the next runs of the deployment's schedules now, and not at the next tick."""
+
+    def work(tx: Tx) -> None:
+        if body and body.start_time and body.start_time < tx.now:
+            raise InvalidError(
+                "Runs are made from now on: for slots of the past create runs with their own scheduled times",
+                field="start_time",
+            )
+        for schedule_id in deployments.let_tick(tx, deployment_id):
+            continue_ledger(tx, schedule_id, catchup=timedelta(seconds=parts.settings.catchup))
+
+    parts.store.transaction(work)
+
+
 @router.post("/{deployment_id}/create_flow_run", status_code=201, dependencies=[scopes.SHARED_WRITE])
-def create_flow_run(parts: PartsDep, deployment_id: UUID, body: DeploymentRunCreate, response: Response) -> FlowRun:
+def create_flow_run(
+    parts: PartsDep, caller: CallerDep, deployment_id: UUID, body: DeploymentRunCreate, response: Response
+) -> FlowRun:
     """A run of the deployment (201), or the one that was made with this idempotency key (200)."""
+    caller.must_reach_task_run(parts.store, body.parent_task_run_id)
 
     def work(tx: Tx) -> tuple[FlowRun, bool]:
         row, made = new_runs.of_deployment(tx, deployments.by_id(tx, deployment_id), body)
@@ -99,6 +154,53 @@ def create_flow_run(parts: PartsDep, deployment_id: UUID, body: DeploymentRunCre
     return run
 
 
+class BulkRun(BaseModel):
+    """What became of one of the runs that were asked for."""
+
+    flow_run_id: UUID | None = None
+    status: Literal["CREATED", "FAILED"]
+    error: str | None = None
+
+
+class BulkRuns(BaseModel):
+    results: list[BulkRun]
+
+
+@router.post("/{deployment_id}/create_flow_run/bulk", dependencies=[scopes.SHARED_WRITE])
+def create_flow_runs(
+    parts: PartsDep,
+    caller: CallerDep,
+    deployment_id: UUID,
+    body: Annotated[list[DeploymentRunCreate], Body(max_length=100)],
+) -> BulkRuns:
+    """Runs of the deployment, one after the other: what is wrong with one changes nothing for the others."""
+    for each in body:
+        caller.must_reach_task_run(parts.store, each.parent_task_run_id)
+
+    def work(tx: Tx, wanted: DeploymentRunCreate) -> UUID:
+        run_id: UUID = new_runs.of_deployment(tx, deployments.by_id(tx, deployment_id), wanted)[0].id
+        return run_id
+
+    with parts.store.reading() as tx:
+        deployments.by_id(tx, deployment_id)
+    results = []
+    for wanted in body:
+        try:
+            results.append(BulkRun(flow_run_id=parts.store.transaction(work, wanted), status="CREATED"))
+        except InvalidError as error:
+            results.append(BulkRun(status="FAILED", error=str(error)))
+    return BulkRuns(results=results)
+
+
+@router.get("/{deployment_id}/work_queue_check", dependencies=[scopes.SHARED_READ])
+def read_work_queues(parts: PartsDep, deployment_id: UUID) -> list[WorkQueue]:
+    """The work queue that its runs go to, where there is one."""
+    with parts.store.reading() as tx:
+        row = deployments.by_id(tx, deployment_id)
+        found = [pools.queue_by_id(tx, row.work_queue_id)] if row.work_queue_id else []
+        return views.queues(tx, found, parts.providers)
+
+
 @router.get("/{deployment_id}/schedules", dependencies=[scopes.SHARED_READ])
 def read_schedules(parts: PartsDep, deployment_id: UUID) -> list[DeploymentSchedule]:
     with parts.store.reading() as tx:
@@ -106,7 +208,7 @@ def read_schedules(parts: PartsDep, deployment_id: UUID) -> list[DeploymentSched
         return [DeploymentSchedule.model_validate(row) for row in rows]
 
 
-@router.post("/{deployment_id}/schedules", status_code=201, dependencies=[scopes.NONE])
+@router.post("/{deployment_id}/schedules", status_code=201, dependencies=[scopes.DEPLOY])
 def create_schedules(
     parts: PartsDep, deployment_id: UUID, body: Annotated[list[ScheduleCreate], Body()]
 ) -> list[DeploymentSchedule]:
@@ -118,12 +220,12 @@ def create_schedules(
     return parts.store.transaction(work)
 
 
-@router.patch("/{deployment_id}/schedules/{schedule_id}", status_code=204, dependencies=[scopes.NONE])
+@router.patch("/{deployment_id}/schedules/{schedule_id}", status_code=204, dependencies=[scopes.DEPLOY])
 def update_schedule(parts: PartsDep, deployment_id: UUID, schedule_id: UUID, body: ScheduleUpdate) -> None:
     parts.store.transaction(deployments.update_schedule, deployment_id, schedule_id, body)
 
 
-@router.delete("/{deployment_id}/schedules/{schedule_id}", status_code=204, dependencies=[scopes.NONE])
+@router.delete("/{deployment_id}/schedules/{schedule_id}", status_code=204, dependencies=[scopes.DEPLOY])
 def delete_schedule(parts: PartsDep, deployment_id: UUID, schedule_id: UUID) -> None:
     def work(tx: Tx) -> None:
         deployments.lock(tx, deployment_id)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel
 
-from skylift import new_runs
+from skylift import new_runs, resume
 from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.api.scopes import CallerDep
 from skylift.errors import ForbiddenError
 from skylift.explain import waiting_for
+from skylift.models.base import JsonObject
 from skylift.models.runs import (
     FlowRun,
     FlowRunCreate,
@@ -22,7 +24,7 @@ from skylift.models.runs import (
     TimelineEntry,
 )
 from skylift.models.states import State
-from skylift.store import Tx, flows, runs, timeline
+from skylift.store import Tx, flows, proposals, runs, timeline
 from skylift.store.filters import count_filtered, select_filtered
 from skylift.transitions import Author
 
@@ -33,6 +35,7 @@ router = APIRouter(prefix="/flow_runs", tags=["Flow runs"])
 def create_flow_run(parts: PartsDep, caller: CallerDep, body: FlowRunCreate, response: Response) -> FlowRun:
     if caller.is_run and body.work_pool_name:
         raise ForbiddenError("The token of a run starts runs of deployments, and nothing else in a work pool")
+    caller.must_reach_task_run(parts.store, body.parent_task_run_id)
 
     def work(tx: Tx) -> tuple[FlowRun, bool]:
         flows.by_id(tx, body.flow_id)
@@ -68,7 +71,7 @@ def update_flow_run(parts: PartsDep, flow_run_id: UUID, body: FlowRunUpdate) -> 
     parts.store.transaction(new_runs.change, flow_run_id, body)
 
 
-@router.delete("/{flow_run_id}", status_code=204, dependencies=[scopes.NONE])
+@router.delete("/{flow_run_id}", status_code=204, dependencies=[scopes.DEPLOY])
 def delete_flow_run(parts: PartsDep, flow_run_id: UUID) -> None:
     def work(tx: Tx) -> None:
         runs.delete_many(tx, [runs.by_id(tx, flow_run_id).id])
@@ -82,9 +85,30 @@ def set_state(
 ) -> OrchestrationResult:
     """Propose a state: 201 where one was written, 200 where not."""
     author = Author.RUN if caller.is_run else Author.PERSON
-    result = parts.store.transaction(runs.propose, flow_run_id, body.state, author, force=body.force)
+    result = parts.store.transaction(proposals.propose, flow_run_id, body.state, author, force=body.force)
     response.status_code = 201 if result.was_written else 200
     return result
+
+
+@router.post("/{flow_run_id}/resume", dependencies=[scopes.own("flow_run_id")])
+def resume_flow_run(
+    parts: PartsDep,
+    flow_run_id: UUID,
+    caller: CallerDep,
+    response: Response,
+    run_input: Annotated[JsonObject | None, Body(embed=True)] = None,
+) -> OrchestrationResult:
+    """Let a paused run go on, with what it asked for; a suspended one is launched again."""
+    author = Author.RUN if caller.is_run else Author.PERSON
+    result = parts.store.transaction(resume.resume, flow_run_id, run_input, author)
+    response.status_code = 201 if result.was_written else 200
+    return result
+
+
+@router.patch("/{flow_run_id}/labels", status_code=204, dependencies=[scopes.own("flow_run_id")])
+def update_labels(parts: PartsDep, flow_run_id: UUID, body: JsonObject) -> None:
+    """Add these labels; those of the same names are replaced."""
+    parts.store.transaction(runs.add_labels, flow_run_id, body)
 
 
 @router.get("/{flow_run_id}/states", dependencies=[scopes.SHARED_READ])

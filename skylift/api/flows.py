@@ -8,8 +8,9 @@ from fastapi import APIRouter, Response
 
 from skylift.api import scopes
 from skylift.api.deps import FilterBody, PartsDep
+from skylift.api.pages import BulkBody, Deleted, Page, PageBody, matching_ids, read_page
 from skylift.models.flows import Flow, FlowCreate, FlowUpdate
-from skylift.store import flows
+from skylift.store import Tx, flows
 
 router = APIRouter(prefix="/flows", tags=["Flows"])
 
@@ -20,6 +21,30 @@ def create_flow(parts: PartsDep, body: FlowCreate, response: Response) -> Flow:
     flow, made = parts.store.transaction(flows.create, body)
     response.status_code = 201 if made else 200
     return flow
+
+
+class FlowPage(Page):
+    results: list[Flow]
+
+
+@router.post("/paginate", dependencies=[scopes.SHARED_READ])
+def paginate_flows(parts: PartsDep, body: PageBody) -> FlowPage:
+    with parts.store.reading() as tx:
+        rows, page = read_page(tx, "flows", body)
+        return FlowPage(results=[Flow.model_validate(row) for row in rows], **page)
+
+
+@router.post("/bulk_delete", dependencies=[scopes.DEPLOY])
+def delete_flows(parts: PartsDep, body: BulkBody) -> Deleted:
+    """All or none: refused while deployments or runs belong to one of them."""
+
+    def work(tx: Tx) -> list[UUID]:
+        ids = matching_ids(tx, "flows", body)
+        for flow_id in ids:
+            flows.delete(tx, flow_id)
+        return ids
+
+    return Deleted(deleted=parts.store.transaction(work))
 
 
 @router.get("/{flow_id}", dependencies=[scopes.SHARED_READ])
@@ -46,12 +71,12 @@ def count_flows(parts: PartsDep, body: FilterBody) -> int:
         return flows.count(tx, body.filters)
 
 
-@router.patch("/{flow_id}", status_code=204, dependencies=[scopes.NONE])
+@router.patch("/{flow_id}", status_code=204, dependencies=[scopes.DEPLOY])
 def update_flow(parts: PartsDep, flow_id: UUID, body: FlowUpdate) -> None:
     parts.store.transaction(flows.update, flow_id, body)
 
 
-@router.delete("/{flow_id}", status_code=204, dependencies=[scopes.NONE])
+@router.delete("/{flow_id}", status_code=204, dependencies=[scopes.DEPLOY])
 def delete_flow(parts: PartsDep, flow_id: UUID) -> None:
     """Refused while deployments or runs belong to it."""
     parts.store.transaction(flows.delete, flow_id)

@@ -8,6 +8,7 @@ from skylift.api import scopes
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.api.scopes import CallerDep
 from skylift.errors import ForbiddenError
+from skylift.models.api_keys import Role
 from skylift.models.runs import Log, LogCreate
 from skylift.store import logs
 
@@ -17,18 +18,16 @@ router = APIRouter(prefix="/logs", tags=["Logs"])
 @router.post("/", status_code=201, dependencies=[scopes.own_by_body(after_end=True)])
 def create_logs(parts: PartsDep, caller: CallerDep, body: list[LogCreate]) -> None:
     """Keep a batch. A run may only write to its own."""
-    for run in {line.flow_run_id for line in body}:
-        caller.must_own(run)
+    caller.must_reach(parts.store, *{line.flow_run_id for line in body})
     parts.store.transaction(logs.append, body)
 
 
-@router.post("/filter", dependencies=[scopes.own_by_body()])
+@router.post("/filter", dependencies=[scopes.own_by_body(role=Role.VIEWER)])
 def filter_logs(parts: PartsDep, caller: CallerDep, body: FilterBody) -> list[Log]:
     """Lines in order of time. A run may only read its own."""
     runs = logs.read_wanted(body.filters).runs()
     if caller.is_run and runs is None:
         raise ForbiddenError("The token of a run must filter by its own flow_run_id")
-    for run in runs or []:
-        caller.must_own(run)
+    caller.must_reach(parts.store, *(runs or []))
     with parts.store.reading() as tx:
         return logs.find(tx, body.filters, body.sort, body.limit, body.offset)

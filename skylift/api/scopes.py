@@ -1,11 +1,13 @@
 """Who may do what. Every route declares what the token of a run may do there; a test fails for one that does not.
 
 - `OPEN`: anyone, without credentials (health, and admission, which has a proof of its own).
-- `NONE`: people only.
-- `own(…)`: a run's token for its own run only.
-- `SHARED_READ`, `SHARED_WRITE`: what flows of all runs share.
+- `NONE`, `READ`, `DEPLOY`: people only.
+- `own(…)`: a run's token for its own run and its subflows only.
+- `SHARED_READ`, `SHARED_WRITE`, `KEPT_WRITE`: what flows of all runs share.
 
-People need the API key where one is set. A run's token is confined wherever it is shown, also where no key is set.
+People come with an API key, which has a role: where a route names none, reading takes a viewer, what runs may do too
+takes a deployer, and all else an admin. While there is no key at all, whoever reaches the API is an admin. A run's
+token is confined wherever it is shown, also where no key is set.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -20,15 +23,19 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import select
+from sqlalchemy import Column, select
 
 from skylift.api.deps import PartsDep
 from skylift.errors import ForbiddenError, SkyliftError
-from skylift.ids import RUN_TOKEN_PREFIX, token_hash
-from skylift.store import Tx
+from skylift.ids import API_KEY_PREFIX, RUN_TOKEN_PREFIX, token_hash
+from skylift.models.api_keys import Role
+from skylift.parts import Parts
+from skylift.store import Store, Tx, api_keys, runs
 from skylift.store.attempts import CANCELLED
-from skylift.store.tables import attempts, ended_attempts
+from skylift.store.tables import attempts, ended_attempts, task_runs
+from skylift.store.task_runs import own_or_below
 
+OWN_ONLY = "The token of a run is valid for its own run only"
 LAST_LOGS = timedelta(minutes=5)
 """How long after its end an attempt may still hand in logs."""
 
@@ -56,46 +63,101 @@ class Caller:
     attempt_id: UUID | None = None
     has_ended: bool = False
     """A run's attempt that is over or given up, and may only hand in its last logs."""
+    is_clearing_up: bool = False
+    """It has ended by its own report: what it shares with others stays open to it, for hooks that run after the end."""
+    role: Role = Role.ADMIN
+    """A person's."""
 
     @property
     def is_run(self) -> bool:
         return self.kind == "run"
 
+    def must_be(self, role: Role) -> None:
+        """Raises `ForbiddenError` where a person's key allows less than this."""
+        if not self.is_run and ROLES.index(self.role) > ROLES.index(role):
+            raise ForbiddenError(f"This takes an API key with the role {role}; yours is {self.role}")
+
     def must_own(self, flow_run_id: UUID | None) -> None:
         """Raises `ForbiddenError` where a run reaches for another's. For routes that name the run in the body."""
         if self.is_run and flow_run_id != self.flow_run_id:
-            raise ForbiddenError("The token of a run is valid for its own run only")
+            raise ForbiddenError(OWN_ONLY)
+
+    def must_reach(self, store: Store, *flow_run_ids: UUID | None) -> None:
+        """As `must_own`, but a run also reaches its subflows at any depth."""
+        if not self.is_run or set(flow_run_ids) <= {self.flow_run_id}:
+            return
+        with store.reading() as tx:
+            if not self.reached(tx, {each for each in flow_run_ids if each}) >= set(flow_run_ids):
+                raise ForbiddenError(OWN_ONLY)
+
+    def must_reach_task_run(self, store: Store, task_run_id: UUID | None) -> None:
+        """Raises `ForbiddenError` where this is a task run of another's flow run. None, or one that is not there: it is
+        nobody's."""
+        if not self.is_run or task_run_id is None:
+            return
+        with store.reading() as tx:
+            row = tx.one(select(task_runs.c.flow_run_id).where(task_runs.c.id == task_run_id))
+        if row:
+            self.must_reach(store, row.flow_run_id)
+
+    def reached(self, tx: Tx, flow_run_ids: Iterable[UUID]) -> set[UUID]:
+        """Those of these flow runs that the caller may speak for: its own and its subflows, or all to a person."""
+        if not self.flow_run_id:
+            return set(flow_run_ids)
+        return own_or_below(tx, self.flow_run_id, flow_run_ids)
 
 
+ROLES = list(Role)
 PERSON = Caller("person")
 
 
 def caller_of(request: Request, parts: PartsDep) -> Caller:
     """Who this is, by the Authorization header. Raises `UnauthorizedError`."""
-    secret = _secret(request.headers.get("Authorization", ""))
+    if request.app.state.is_trusted:
+        return PERSON
+    return identify(parts, secret_of(request.headers.get("Authorization", "")))
+
+
+def identify(parts: Parts, secret: str) -> Caller:
+    """Whose secret this is. Raises `UnauthorizedError`."""
     if secret.startswith(RUN_TOKEN_PREFIX):
         with parts.store.reading() as tx:
-            caller = find_run(tx, token_hash(secret))
+            caller = find_run(tx, attempts.c.token_hash, ended_attempts.c.token_hash, token_hash(secret))
         if caller is None:
             raise UnauthorizedError("This run token is not valid (any more)")
         return caller
     key = parts.settings.api_key
-    if key and not hmac.compare_digest(secret.encode(), key.encode()):
+    if key and hmac.compare_digest(secret.encode(), key.encode()):
+        return PERSON
+    with parts.store.reading() as tx:
+        role = api_keys.role_of(tx, secret) if secret.startswith(API_KEY_PREFIX) else None
+        if role is None and not key and not api_keys.any_exist(tx):
+            role = Role.ADMIN
+    if role is None:
         raise UnauthorizedError
-    return PERSON
+    return Caller("person", role=role)
 
 
-def find_run(tx: Tx, hashed: str) -> Caller | None:
-    """Whose run token this is: of a live attempt, or of one that ended a moment ago."""
-    row = tx.one(select(attempts.c.flow_run_id, attempts.c.id, attempts.c.stop).where(attempts.c.token_hash == hashed))
+def still(tx: Tx, caller: Caller) -> Caller | None:
+    """The caller as it is by now; None: its token is not valid any more. For connections that stay open."""
+    return find_run(tx, attempts.c.id, ended_attempts.c.id, caller.attempt_id) if caller.is_run else caller
+
+
+def find_run(tx: Tx, live: Column[Any], ended: Column[Any], value: Any) -> Caller | None:
+    """Whose token this is: of a live attempt, or of one that ended a moment ago. Found by a column of either table."""
+    row = tx.one(select(attempts.c.flow_run_id, attempts.c.id, attempts.c.stop).where(live == value))
     if row:
         return Caller("run", row.flow_run_id, row.id, has_ended=row.stop not in (None, CANCELLED))
     row = tx.one(
         select(ended_attempts.c.flow_run_id, ended_attempts.c.id).where(
-            ended_attempts.c.token_hash == hashed, ended_attempts.c.ended_at >= tx.now - LAST_LOGS
+            ended == value, ended_attempts.c.token_hash.is_not(None), ended_attempts.c.ended_at >= tx.now - LAST_LOGS
         )
     )
-    return Caller("run", row.flow_run_id, row.id, has_ended=True) if row else None
+    if not row:
+        return None
+    run = runs.find(tx, row.flow_run_id)
+    clears_up = run is not None and runs.has_reported_its_end(tx, run)
+    return Caller("run", row.flow_run_id, row.id, has_ended=True, is_clearing_up=clears_up)
 
 
 CallerDep = Annotated[Caller, Depends(caller_of)]
@@ -110,16 +172,33 @@ class Declared:
     """The path parameter that must name the run's own run (or attempt)."""
     names: Literal["flow_run_id", "attempt_id"] = "flow_run_id"
     after_end: bool = False
+    role: Role | None = None
+    """What a person's key must have; None: told by the rest."""
 
-    def __call__(self, request: Request, caller: CallerDep) -> None:
+    def __call__(self, request: Request, caller: CallerDep, parts: PartsDep) -> None:
         if not caller.is_run:
+            caller.must_be(self.role_for(request.method))
             return
-        if caller.has_ended and not self.after_end:
+        is_open = self.after_end or (caller.is_clearing_up and self.scope in SHARED)
+        if caller.has_ended and not is_open:
             raise UnauthorizedError("This run has ended: its token is only good for its last logs")
         if self.scope is Scope.NONE:
             raise ForbiddenError("The token of a run may not do this: it needs a person's credentials")
-        if self.parameter and str(getattr(caller, self.names)) != _id(request.path_params[self.parameter]):
-            raise ForbiddenError("The token of a run is valid for its own run only")
+        if not self.parameter:
+            return
+        named = _id(request.path_params[self.parameter])
+        if self.names == "flow_run_id":
+            caller.must_reach(parts.store, named)
+        elif named != caller.attempt_id:
+            raise ForbiddenError(OWN_ONLY)
+
+    def role_for(self, method: str) -> Role:
+        """What a person's key must have for this."""
+        if self.role:
+            return self.role
+        if method == "GET" or self.scope is Scope.SHARED_READ:
+            return Role.VIEWER
+        return Role.ADMIN if self.scope is Scope.NONE else Role.DEPLOYER
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,20 +211,32 @@ class Open:
         return None
 
 
-def own(parameter: str, *, of: Literal["flow_run_id", "attempt_id"] = "flow_run_id", after_end: bool = False) -> Any:
-    """A run's token passes where this path parameter names its own flow run (or attempt)."""
-    return Depends(Declared(Scope.OWN, parameter, of, after_end))
+def own(
+    parameter: str,
+    *,
+    of: Literal["flow_run_id", "attempt_id"] = "flow_run_id",
+    after_end: bool = False,
+    role: Role | None = None,
+) -> Any:
+    """A run's token passes where this path parameter names its own flow run or a subflow of it (or its attempt)."""
+    return Depends(Declared(Scope.OWN, parameter, of, after_end, role))
 
 
-def own_by_body(*, after_end: bool = False) -> Any:
-    """As `own`, but the route itself asks `caller.must_own` for each run that its body names."""
-    return Depends(Declared(Scope.OWN, after_end=after_end))
+def own_by_body(*, after_end: bool = False, role: Role | None = None) -> Any:
+    """As `own`, but the route itself asks `caller.must_own` or `must_reach` for each run that its body names."""
+    return Depends(Declared(Scope.OWN, after_end=after_end, role=role))
 
 
 OPEN = Depends(Open())
 NONE = Depends(Declared(Scope.NONE))
+READ = Depends(Declared(Scope.NONE, role=Role.VIEWER))
+"""For what reads though its method is not GET."""
+DEPLOY = Depends(Declared(Scope.NONE, role=Role.DEPLOYER))
 SHARED_READ = Depends(Declared(Scope.SHARED_READ))
 SHARED_WRITE = Depends(Declared(Scope.SHARED_WRITE))
+KEPT_WRITE = Depends(Declared(Scope.SHARED_WRITE, role=Role.ADMIN))
+"""What runs may write, and of people only admins: credentials, which pools use."""
+SHARED = (Scope.SHARED_READ, Scope.SHARED_WRITE)
 
 
 def declared(route: Any) -> Scope | None:
@@ -158,7 +249,7 @@ def declared(route: Any) -> Scope | None:
     return scopes[0] if len(scopes) == 1 else None
 
 
-def _secret(header: str) -> str:
+def secret_of(header: str) -> str:
     """The credential in an Authorization header; empty where there is none. Of Basic ones it is the password."""
     scheme, _, value = header.strip().partition(" ")
     value = value.strip()
@@ -173,8 +264,8 @@ def _secret(header: str) -> str:
     return decoded.partition(":")[2] if ":" in decoded else decoded
 
 
-def _id(value: Any) -> str:
+def _id(value: Any) -> UUID | None:
     try:
-        return str(UUID(str(value)))
+        return UUID(str(value))
     except ValueError:
-        return ""
+        return None

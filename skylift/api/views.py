@@ -8,34 +8,45 @@ from uuid import UUID
 
 from sqlalchemy import Row, select
 
-from skylift.models.flows import ConcurrencyOptions, Deployment, DeploymentSchedule
+from skylift.models.flows import ConcurrencyOptions, Deployment, DeploymentLimit, DeploymentSchedule
 from skylift.models.pools import Status, WorkPool, WorkQueue
 from skylift.models.runs import FlowRun, Holder
 from skylift.registry import Providers
-from skylift.store import Tx, deployments, runs
+from skylift.store import Tx, attempts, deployments, pull, run_times, runs, workers
 from skylift.store.pools import settings_of
 from skylift.store.tables import flow_runs, flows, work_pools, work_queues
 
 
-def pool(row: Row[Any], providers: Providers) -> WorkPool:
-    """A pool that pushes is ready as soon as its provider is installed; nobody has to poll it."""
-    status = Status.PAUSED if row.is_paused else Status.READY if row.type in providers else Status.NOT_READY
-    values = dict(row._mapping) | {
-        "status": status,
-        "storage_configuration": row.storage_configuration or {},
-        "settings": settings_of(row),
-    }
-    return WorkPool.model_validate(values)
+def pools(tx: Tx, rows: Iterable[Row[Any]], providers: Providers) -> list[WorkPool]:
+    """A pool that pushes is ready as soon as its provider is installed; nobody has to poll it. One that workers pull
+    from is ready while one of them is there."""
+    rows = list(rows)
+    in_touch = workers.pools_in_touch(tx, [row.id for row in rows if row.type not in providers])
+    return [
+        WorkPool.model_validate(
+            dict(row._mapping)
+            | {
+                "status": _status(row, is_ready=row.type in providers or row.id in in_touch),
+                "storage_configuration": row.storage_configuration or {},
+                "settings": settings_of(row),
+            }
+        )
+        for row in rows
+    ]
+
+
+def _status(row: Row[Any], *, is_ready: bool) -> Status:
+    return Status.PAUSED if row.is_paused else Status.READY if is_ready else Status.NOT_READY
 
 
 def queues(tx: Tx, rows: Iterable[Row[Any]], providers: Providers) -> list[WorkQueue]:
     rows = list(rows)
     owners = _by_id(tx, work_pools, {row.work_pool_id for row in rows})
-    return [_queue(row, owners[row.work_pool_id], providers) for row in rows]
+    return [_queue(tx, row, owners[row.work_pool_id], providers) for row in rows]
 
 
-def _queue(row: Row[Any], owner: Row[Any], providers: Providers) -> WorkQueue:
-    status = Status.PAUSED if row.is_paused else Status.READY if owner.type in providers else Status.NOT_READY
+def _queue(tx: Tx, row: Row[Any], owner: Row[Any], providers: Providers) -> WorkQueue:
+    status = _status(row, is_ready=owner.type in providers or pull.was_polled(tx, row.last_polled))
     return WorkQueue.model_validate(dict(row._mapping) | {"status": status, "work_pool_name": owner.name})
 
 
@@ -44,6 +55,9 @@ def deployment_list(tx: Tx, rows: Sequence[Row[Any]], providers: Providers) -> l
     pool_of = _by_id(tx, work_pools, {row.work_pool_id for row in rows if row.work_pool_id})
     queue_of = _by_id(tx, work_queues, {row.work_queue_id for row in rows if row.work_queue_id})
     schedules = deployments.schedules_of(tx, [row.id for row in rows])
+    served = pull.served(tx, [row.id for row in rows])
+    polls = deployments.polls_of(tx, [row.id for row in rows])
+    limits = _limits(tx, rows)
     found = []
     for row in rows:
         owner, queue = pool_of.get(row.work_pool_id), queue_of.get(row.work_queue_id)
@@ -54,10 +68,36 @@ def deployment_list(tx: Tx, rows: Sequence[Row[Any]], providers: Providers) -> l
             "work_queue_name": queue.name if queue else None,
             "schedules": [DeploymentSchedule.model_validate(each) for each in schedules[row.id]],
             "concurrency_options": options,
-            "status": "READY" if owner and owner.type in providers else "NOT_READY",
+            "global_concurrency_limit": limits.get(row.id),
+            "last_polled": max((at for at in (polls.get(row.id), queue and queue.last_polled) if at), default=None),
+            "status": "READY" if row.id in served or _starts(tx, owner, queue, providers) else "NOT_READY",
         }
         found.append(Deployment.model_validate(values))
     return found
+
+
+def _limits(tx: Tx, rows: Sequence[Row[Any]]) -> dict[UUID, DeploymentLimit]:
+    """The limits of those of these deployments that have one, and how much of them is taken."""
+    limited = [row for row in rows if row.concurrency_limit is not None]
+    launched = attempts.occupied_by_deployments(tx, [row.id for row in limited]) if limited else {}
+    return {
+        row.id: DeploymentLimit(
+            id=row.id,
+            created=row.created,
+            updated=row.updated,
+            name=f"deployment:{row.id}",
+            limit=row.concurrency_limit,
+            active_slots=launched.get(row.id, 0) + pull.leased(tx, row.id),
+        )
+        for row in limited
+    }
+
+
+def _starts(tx: Tx, owner: Row[Any] | None, queue: Row[Any] | None, providers: Providers) -> bool:
+    """Whether somebody starts what is due there: we do, or a worker asks for it."""
+    if owner and owner.type in providers:
+        return True
+    return queue is not None and pull.was_polled(tx, queue.last_polled)
 
 
 def run_list(tx: Tx, rows: Sequence[Row[Any]]) -> list[FlowRun]:
@@ -69,6 +109,8 @@ def run_list(tx: Tx, rows: Sequence[Row[Any]]) -> list[FlowRun]:
         owner, queue = pool_of.get(row.work_pool_id), queue_of.get(row.work_queue_id)
         values = dict(row._mapping) | {
             "state": states.get(row.state_id),
+            "estimated_run_time": run_times.estimated_run_time(row, tx.now),
+            "estimated_start_time_delta": run_times.lateness(row, tx.now),
             "work_pool_name": owner.name if owner else None,
             "work_queue_name": queue.name if queue else None,
         }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Body
 
 from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.models.pools import WorkQueue, WorkQueueUpdate
-from skylift.store import pools
+from skylift.models.workers import QueueHealth, QueueSlots, QueueSlotsQuery
+from skylift.store import pools, slots
 from skylift.store.filters import select_filtered
 
 router = APIRouter(prefix="/work_queues", tags=["Work queues"])
@@ -36,3 +38,19 @@ def update_work_queue(parts: PartsDep, queue_id: UUID, body: WorkQueueUpdate) ->
 @router.delete("/{queue_id}", status_code=204, dependencies=[scopes.NONE])
 def delete_work_queue(parts: PartsDep, queue_id: UUID) -> None:
     parts.store.transaction(pools.delete_queue, queue_id)
+
+
+@router.get("/{queue_id}/status", dependencies=[scopes.SHARED_READ])
+def read_work_queue_status(parts: PartsDep, queue_id: UUID) -> QueueHealth:
+    """Whether its runs start in time."""
+    with parts.store.reading() as tx:
+        return slots.health(tx, pools.queue_by_id(tx, queue_id))
+
+
+@router.post("/{queue_id}/concurrency_status", dependencies=[scopes.READ])
+def read_concurrency_status(
+    parts: PartsDep, queue_id: UUID, body: Annotated[QueueSlotsQuery, Body(default_factory=QueueSlotsQuery)]
+) -> QueueSlots:
+    """How many slots are occupied, and by which runs."""
+    with parts.store.reading() as tx:
+        return slots.of_queue(tx, pools.queue_by_id(tx, queue_id), body)

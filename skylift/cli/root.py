@@ -18,6 +18,7 @@ COMMANDS = {
     "flow": ("skylift.cli.flow:flow", "Flows."),
     "variable": ("skylift.cli.variable:variable", "Variables: small shared values."),
     "block": ("skylift.cli.block:block", "Blocks: typed values, their secrets kept sealed."),
+    "api-key": ("skylift.cli.api_key:api_key", "API keys: who may reach the API."),
     "dispatch": ("skylift.cli.service:dispatch", "Start what is due, once, without a server."),
     "version": ("skylift.cli.service:version", "Versions, and what the commands talk to."),
     "completion": ("skylift.cli.completion:completion", "Shell completion."),

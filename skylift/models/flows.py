@@ -140,6 +140,16 @@ class DeploymentUpdate(Wire):
     engine: Engine | None = None
 
 
+class DeploymentLimit(Stored):
+    """A deployment's limit as clients see it: as one of the global limits."""
+
+    name: str
+    limit: int
+    active: bool = True
+    active_slots: int
+    slot_decay_per_second: float = 0.0
+
+
 class Deployment(Stored):
     name: str
     flow_id: UUID
@@ -158,13 +168,20 @@ class Deployment(Stored):
     work_queue_id: UUID | None
     schedules: list[DeploymentSchedule]
     concurrency_limit: int | None
+    global_concurrency_limit: DeploymentLimit | None = None
     concurrency_options: ConcurrencyOptions | None
     entrypoint: str | None
     path: str | None
     pull_steps: list[JsonObject] | None
     engine: Engine
     status: str
+    last_polled: Instant | None = None
     infra_overrides: Any = None
+    # Of the dialect, and never anything here: storage is pull steps, infrastructure the pool's, and people have no ids.
+    storage_document_id: UUID | None = None
+    infrastructure_document_id: UUID | None = None
+    created_by: JsonObject | None = None
+    updated_by: JsonObject | None = None
 
 
 class Slot(BaseModel):

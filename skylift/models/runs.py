@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from skylift.models.base import Instant, JsonObject, Stored, Wire
 from skylift.models.states import State, StateCreate, StateType
+
+InputKey = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[a-zA-Z0-9_-]+$")]
 
 
 class FlowRunCreate(Wire):
@@ -76,6 +78,7 @@ class FlowRun(Stored):
     auto_scheduled: bool
     created_by: JsonObject | None
     infrastructure_pid: str | None
+    infrastructure_document_id: UUID | None = None
     state_id: UUID
     state_type: StateType
     state_name: str
@@ -114,6 +117,43 @@ class OrchestrationResult(BaseModel):
     details: JsonObject
     was_written: bool = Field(False, exclude=True)
     """Whether the state was written for this proposal: it may be another than the proposed one."""
+
+
+class BulkResult(OrchestrationResult):
+    """How a state that was proposed to many was answered for one of them."""
+
+    flow_run_id: UUID
+
+
+class InputCreate(Wire):
+    """Something that is sent to a run."""
+
+    key: InputKey
+    value: str
+    sender: str | None = None
+
+
+class FlowRunInput(Stored):
+    flow_run_id: UUID
+    key: str
+    value: str
+    sender: str | None
+
+
+class HistoryState(BaseModel):
+    """Runs of one state in one interval; times in seconds."""
+
+    state_type: StateType
+    state_name: str
+    count_runs: int
+    sum_estimated_run_time: float
+    sum_estimated_lateness: float
+
+
+class HistoryInterval(BaseModel):
+    interval_start: Instant
+    interval_end: Instant
+    states: list[HistoryState]
 
 
 class TimelineEntry(BaseModel):
@@ -176,7 +216,10 @@ class Ended(Wire):
     """A runner's last word."""
 
     instance: str
-    outcome: str
+    outcome: str = Field(
+        description="completed, failed, timed_out, cancelled, suspended, crashed, not_started; or exited: the run has"
+        " said itself how it ended, or else has crashed"
+    )
     exit_code: int | None = None
     signal: str | None = None
     reason: str | None = None

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from skylift.ids import new_id
-from skylift.models.base import Wire
+from skylift.models.base import Instant, Wire
 
 
 class StateType(StrEnum):
@@ -49,8 +49,13 @@ class StateDetails(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     flow_run_id: UUID | None = None
-    scheduled_time: datetime | None = None
+    task_run_id: UUID | None = None
+    scheduled_time: Instant | None = None
     transition_id: UUID | None = None
+    pause_timeout: Instant | None = None
+    pause_reschedule: bool = False
+    pause_key: str | None = None
+    run_input_keyset: dict[str, str] | None = None
 
 
 class StateCreate(Wire):

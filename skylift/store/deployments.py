@@ -23,6 +23,7 @@ from skylift.recurrence import content_identity
 from skylift.store import pools, runs
 from skylift.store.engine import Tx
 from skylift.store.tables import (
+    deployment_polls,
     deployment_schedules,
     deployments,
     flows,
@@ -67,6 +68,12 @@ def schedules_of(tx: Tx, deployment_ids: Iterable[UUID]) -> dict[UUID, list[Row[
     for row in tx.all(query.order_by(deployment_schedules.c.created, deployment_schedules.c.id)):
         found[row.deployment_id].append(row)
     return found
+
+
+def polls_of(tx: Tx, deployment_ids: Iterable[UUID]) -> dict[UUID, datetime]:
+    """When somebody last asked for runs of these deployments, of those where somebody did."""
+    query = select(deployment_polls).where(deployment_polls.c.deployment_id.in_(list(deployment_ids)))
+    return {row.deployment_id: row.last_polled for row in tx.all(query)}
 
 
 def slots_of(tx: Tx, deployment_id: UUID, limit: int) -> list[Row[Any]]:
@@ -193,7 +200,7 @@ def delete_deployment(tx: Tx, deployment_id: UUID) -> None:
     """Remove a deployment, its schedules and its runs that never started; what runs goes on."""
     lock(tx, deployment_id)
     runs.delete_many(tx, runs.waiting_of_deployment(tx, deployment_id))
-    for table in (deployment_schedules, schedule_slots):
+    for table in (deployment_schedules, schedule_slots, deployment_polls):
         tx.run(delete(table).where(table.c.deployment_id == deployment_id))
     tx.run(delete(deployments).where(deployments.c.id == deployment_id))
 
@@ -297,6 +304,18 @@ def _change(tx: Tx, deployment: Row[Any], row: Row[Any], values: dict[str, Any])
     elif {"schedule", "parameters", "identity"} & set(changed):
         discard_future(tx, deployment.id, old["identity"])
         _begin_anew(tx, deployment, new, tx.now)
+
+
+def let_tick(tx: Tx, deployment_id: UUID) -> list[UUID]:
+    """Have the deployment's schedules that are on continued now; says which."""
+    lock(tx, deployment_id)
+    rows = tx.conn.execute(
+        update(deployment_schedules)
+        .where(deployment_schedules.c.deployment_id == deployment_id, deployment_schedules.c.tick_at.is_not(None))
+        .values(tick_at=tx.now)
+        .returning(deployment_schedules.c.id)
+    )
+    return sorted(row.id for row in rows)
 
 
 def remove_schedule(tx: Tx, row: Row[Any]) -> None:

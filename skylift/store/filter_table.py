@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Table
 
 from skylift.store import tables
-from skylift.store.filter_terms import FLAGS, IDS, NAMES, NUMBERS, STATE_TYPES, TAGS, TEXTS, TIMES, Fields
+from skylift.store.filter_terms import EXISTS, FLAGS, IDS, KEYS, NAMES, NUMBERS, STATE_TYPES, TAGS, TEXTS, TIMES, Fields
 
 Link = tuple[str, str]
 """(own column, the related resource's column) that are equal where two rows belong together."""
@@ -28,10 +28,17 @@ class Resource:
     """Fields whose column has another name."""
     through: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
     """Fields of a related row: (own column, the other table, its column)."""
+    by_way_of: Mapping[str, str] = field(default_factory=dict)
+    """Resources that are two steps away, and the one between."""
+    referred: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    """Fields that ask whether there is a row that refers to this one: (own column, the other table, its column)."""
 
 
 _TIMES = ("created", "updated")
+_OF_ARTIFACTS = {"key": KEYS, "flow_run_id": IDS, "task_run_id": IDS, "type": TEXTS}
 _QUEUE_NAME = {"work_queue_name": ("work_queue_id", "work_queues", "name")}
+_STATE = {"state.type": "state_type", "state.name": "state_name"}
+_PARENT = {"parent_flow_run_id": ("parent_task_run_id", "task_runs", "flow_run_id")}
 
 RESOURCES: Mapping[str, Resource] = {
     "flows": Resource(
@@ -40,6 +47,7 @@ RESOURCES: Mapping[str, Resource] = {
         ("name", *_TIMES),
         "NAME_ASC",
         {"flow_runs": ("id", "flow_id"), "deployments": ("id", "flow_id")},
+        by_way_of={"work_pools": "deployments", "task_runs": "flow_runs"},
     ),
     "deployments": Resource(
         tables.deployments,
@@ -64,6 +72,7 @@ RESOURCES: Mapping[str, Resource] = {
             "work_pool_queues": ("work_queue_id", "id"),
         },
         through=_QUEUE_NAME,
+        by_way_of={"task_runs": "flow_runs"},
     ),
     "flow_runs": Resource(
         tables.flow_runs,
@@ -84,6 +93,7 @@ RESOURCES: Mapping[str, Resource] = {
             "expected_start_time": TIMES,
             "next_scheduled_start_time": TIMES,
             "parent_task_run_id": IDS,
+            "parent_flow_run_id": IDS,
             "idempotency_key": TEXTS,
             "auto_scheduled": FLAGS,
         },
@@ -95,9 +105,31 @@ RESOURCES: Mapping[str, Resource] = {
             "work_pools": ("work_pool_id", "id"),
             "work_queues": ("work_queue_id", "id"),
             "work_pool_queues": ("work_queue_id", "id"),
+            "task_runs": ("id", "flow_run_id"),
         },
-        columns={"state.type": "state_type", "state.name": "state_name"},
-        through=_QUEUE_NAME,
+        columns=_STATE,
+        through=_QUEUE_NAME | _PARENT,
+    ),
+    "task_runs": Resource(
+        tables.task_runs,
+        {
+            "id": IDS,
+            "name": NAMES,
+            "tags": TAGS,
+            "flow_run_id": IDS,
+            "state.type": STATE_TYPES,
+            "state.name": TEXTS,
+            "start_time": TIMES,
+            "end_time": TIMES,
+            "expected_start_time": TIMES,
+            "subflow_runs": EXISTS,
+        },
+        ("id", "expected_start_time", "name", "next_scheduled_start_time", "start_time", "end_time", *_TIMES),
+        "ID_DESC",
+        {"flow_runs": ("flow_run_id", "id")},
+        columns=_STATE,
+        by_way_of=dict.fromkeys(("flows", "deployments", "work_pools", "work_queues", "work_pool_queues"), "flow_runs"),
+        referred={"subflow_runs": ("id", "flow_runs", "parent_task_run_id")},
     ),
     "work_pools": Resource(
         tables.work_pools,
@@ -140,6 +172,28 @@ RESOURCES: Mapping[str, Resource] = {
         ("name", "block_type_and_name", *_TIMES),
         "NAME_ASC",
         {"block_types": ("block_type_id", "id"), "block_schemas": ("block_schema_id", "id")},
+    ),
+    "artifacts": Resource(
+        tables.artifacts,
+        {"id": IDS, **_OF_ARTIFACTS},
+        ("id", "key", *_TIMES),
+        "ID_DESC",
+        {"flow_runs": ("flow_run_id", "id"), "task_runs": ("task_run_id", "id")},
+        by_way_of={"flows": "flow_runs", "deployments": "flow_runs"},
+    ),
+    "artifact_collections": Resource(
+        tables.artifact_collections,
+        {"latest_id": IDS, **_OF_ARTIFACTS},
+        ("id", "key", *_TIMES),
+        "ID_DESC",
+        {"flow_runs": ("flow_run_id", "id"), "task_runs": ("task_run_id", "id")},
+        by_way_of={"flows": "flow_runs", "deployments": "flow_runs"},
+    ),
+    "workers": Resource(
+        tables.workers,
+        {"id": IDS, "name": NAMES, "last_heartbeat_time": TIMES},
+        ("last_heartbeat_time", "name", *_TIMES),
+        "LAST_HEARTBEAT_TIME_DESC",
     ),
 }
 

@@ -89,14 +89,16 @@ def operators(read: Reader, *names: str) -> Operators:
 
 
 _LISTS = {"any_", "not_any_", "all_", "startswith_"}
-_FLAGS = {"is_null_"}
+_FLAGS = {"is_null_", "exists_"}
 
 IDS = operators(uuid_value, "any_", "not_any_", "is_null_")
 NAMES = operators(text_value, "any_", "not_any_", "like_", "startswith_", "is_null_")
 TEXTS = operators(text_value, "any_", "not_any_", "is_null_")
+KEYS = operators(text_value, "any_", "not_any_", "like_", "exists_")
 TIMES = operators(time_value, "before_", "after_", "is_null_")
 NUMBERS = operators(int_value, "ge_", "le_", "is_null_")
 FLAGS = operators(bool_value, "eq_")
+EXISTS = operators(bool_value, "exists_")
 TAGS = operators(text_value, "all_", "any_", "is_null_")
 STATE_TYPES = operators(state_type_value, "any_", "not_any_")
 

@@ -62,17 +62,19 @@ def where(resource: str, filters: Mapping[str, Any] | None = None) -> ColumnElem
             continue
         if name == resource:
             conditions.append(_condition(resource, body, name))
+        elif not _asks(body):
+            continue
         elif name in known.links:
             conditions.append(_related(known, name, body))
-        elif name == "work_pools" and resource == "flows":  # two steps away
-            conditions.append(_related(known, "deployments", {"work_pools": body}, nested=True))
-        elif _asks(body):
-            raise unknown(name, [resource, *known.links])
+        elif name in known.by_way_of:
+            conditions.append(_related(known, known.by_way_of[name], {name: body}, nested=True))
+        else:
+            raise unknown(name, [resource, *known.links, *known.by_way_of])
     return and_(true(), *conditions)
 
 
 def _asks(body: Any) -> bool:
-    """Whether a filter of a resource that is not related here asks for anything at all."""
+    """Whether a filter of another resource asks for anything at all."""
     if isinstance(body, Mapping):
         return any(_asks(value) for key, value in body.items() if key != "operator")
     return body is not None
@@ -117,6 +119,11 @@ def _term(term: Term, known: Resource) -> ColumnElement[bool]:
         return known.table.c[own].in_(
             select(table.c.id).where(_compare(table.c[theirs], known.fields[term.field], term))
         )
+    if term.field in known.referred:
+        own, other, theirs = known.referred[term.field]
+        table = RESOURCES[other].table
+        there = select(table.c.id).where(table.c[theirs] == known.table.c[own]).exists()
+        return there if term.value else ~there
     column = known.table.c[known.columns.get(term.field, term.field)]
     return _compare(column, known.fields[term.field], term)
 
@@ -131,6 +138,7 @@ def _compare(column: Any, kind: Operators, term: Term) -> ColumnElement[bool]:
         "like_": lambda: column.icontains(value, autoescape=True),
         "startswith_": lambda: or_(false(), *(func.substr(column, 1, len(each)) == each for each in value)),
         "is_null_": lambda: column.is_(None) if value else column.is_not(None),
+        "exists_": lambda: column.is_not(None) if value else column.is_(None),
         "before_": lambda: column <= value,
         "after_": lambda: column >= value,
         "ge_": lambda: column >= value,
@@ -171,6 +179,11 @@ def _directed(column: Any, direction: str) -> ColumnElement[Any]:
     order: Any = column.desc() if direction == "desc" else column.asc()
     # Rows without a value come last, whatever the database's habit; said only where it costs no index.
     return order.nulls_last() if column.nullable else order  # type: ignore[no-any-return]
+
+
+def page_of(limit: int | None, offset: int | None) -> tuple[int, int]:
+    """The page that the wire asks for, as numbers. Raises `InvalidError`."""
+    return _limit(limit), _offset(offset)
 
 
 def _limit(limit: int | None) -> int:

@@ -17,6 +17,21 @@ def insert_if_new(tx: Tx, table: Table, values: dict[str, Any]) -> bool:
     return tx.one(statement) is not None
 
 
+def insert_new(tx: Tx, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Insert those rows whose key or unique value is not there yet."""
+    if rows:
+        tx.run(_insert(tx, table).on_conflict_do_nothing(), rows)
+
+
+def insert_or_replace(tx: Tx, table: Table, rows: list[dict[str, Any]], newer_by: str) -> None:
+    """Insert these rows; one whose id is there replaces it where it is the newer by this column, all but `created`."""
+    if rows:
+        statement = _insert(tx, table)
+        values = {name: statement.excluded[name] for name in rows[0] if name not in ("id", "created")}
+        older = table.c[newer_by] < statement.excluded[newer_by]
+        tx.run(statement.on_conflict_do_update(index_elements=["id"], set_=values, where=older), rows)
+
+
 def _insert(tx: Tx, table: Table) -> Any:
     # Imported here: a database in use has its dialect loaded, and the other one's is slow to import for nothing.
     if tx.conn.dialect.name == "sqlite":

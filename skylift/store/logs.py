@@ -12,7 +12,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 from uuid import UUID, uuid5
@@ -86,6 +86,27 @@ def find(
     newest_first = sort == "TIMESTAMP_DESC"
     start, number = offset or 0, MAX_LIMIT if limit is None else limit
     return list(islice(_merged(tx, wanted, newest_first), start, start + number))
+
+
+def lines(tx: Tx, wanted: Wanted) -> Iterator[Log]:
+    """All lines that are wanted, the oldest first."""
+    return _merged(tx, wanted, newest_first=False)
+
+
+def batches_since(tx: Tx, ago: timedelta, runs: Iterable[Any] | None) -> list[Row[Any]]:
+    """The ids and flow runs of batches that came in so recently; only of these runs where they are given.
+
+    The ids tell when: they are made by the clock of the process that took the batch in.
+    """
+    first = UUID(int=int((datetime.now(UTC) - ago).timestamp() * 1000) << 80)
+    query = select(log_batches.c.id, log_batches.c.flow_run_id).where(log_batches.c.id >= first)
+    return tx.all(query if runs is None else query.where(log_batches.c.flow_run_id.in_(list(runs))))
+
+
+def of_batches(tx: Tx, ids: Iterable[UUID]) -> list[Log]:
+    """All lines of these batches, in order of time."""
+    rows = tx.all(select(log_batches).where(log_batches.c.id.in_(list(ids))).order_by(log_batches.c.id))
+    return sorted((log for row in rows for log in _open(row)), key=lambda log: log.timestamp)
 
 
 def delete_for_run(tx: Tx, flow_run_id: UUID) -> int:

@@ -21,7 +21,7 @@ from skylift.models.pools import (
 from skylift.store import attempts, due
 from skylift.store.engine import Tx
 from skylift.store.tables import attempts as attempts_table
-from skylift.store.tables import deployments, flow_runs, work_pools, work_queues
+from skylift.store.tables import deployments, flow_runs, work_pools, work_queues, workers
 from skylift.store.tables import due as due_table
 
 DEFAULT_QUEUE = "default"
@@ -109,7 +109,8 @@ def delete_pool(tx: Tx, name: str) -> None:
     tx.run(delete(due_table).where(due_table.c.work_pool_id == pool.id))
     for table in (deployments, flow_runs):
         tx.run(update(table).where(table.c.work_pool_id == pool.id).values(work_pool_id=None, work_queue_id=None))
-    tx.run(delete(work_queues).where(work_queues.c.work_pool_id == pool.id))
+    for table in (work_queues, workers):
+        tx.run(delete(table).where(table.c.work_pool_id == pool.id))
     tx.run(delete(work_pools).where(work_pools.c.id == pool.id))
 
 

@@ -12,23 +12,21 @@ from sqlalchemy import Row, delete, insert, select, update
 from skylift import transitions
 from skylift.errors import NotFoundError
 from skylift.ids import new_id
-from skylift.models.runs import FlowRunUpdate, OrchestrationResult, SetStateStatus
-from skylift.models.states import State, StateCreate, StateDetails, StateType, make_state
+from skylift.models.runs import FlowRunUpdate
+from skylift.models.states import TERMINAL, State, StateDetails, StateType, make_state
 from skylift.names import random_name
-from skylift.store import attempts, due, timeline
+from skylift.store import attempts, due, task_runs, timeline
 from skylift.store.engine import Tx
 from skylift.store.tables import attempts as attempts_table
 from skylift.store.tables import due as due_table
 from skylift.store.tables import (
+    flow_run_inputs,
     flow_run_states,
     flow_run_timeline,
     flow_runs,
     log_batches,
-    work_pools,
     work_queues,
 )
-from skylift.transitions import Author, Facts
-from skylift.wakeups import Dispatch
 
 NEW_RUN: dict[str, Any] = {
     "deployment_id": None,
@@ -92,6 +90,12 @@ def states(tx: Tx, state_ids: Iterable[UUID]) -> dict[UUID, State]:
     return {row.id: _state(row) for row in rows}
 
 
+def has_reported_its_end(tx: Tx, run: Row[Any]) -> bool:
+    """Whether the run is over by its own word: what a client has proposed carries a transition, what we have decided
+    does not."""
+    return run.state_type in TERMINAL and state(tx, run.state_id).state_details.transition_id is not None
+
+
 def history(tx: Tx, run_id: UUID) -> list[State]:
     """All states of a run, oldest first."""
     rows = tx.all(
@@ -149,15 +153,16 @@ def create_many(tx: Tx, wanted: Sequence[tuple[dict[str, Any], State]]) -> list[
     rows = []
     for values, first in wanted:
         row = NEW_RUN | {"id": new_id(), "name": random_name()} | values
-        row |= {"created": tx.now, "updated": tx.now} | _denormalised(first)
+        row |= _times(row, first) | {"created": tx.now, "updated": tx.now} | _denormalised(first)
         row["expected_start_time"] = first.scheduled_time or tx.now
-        row["next_scheduled_start_time"] = first.scheduled_time if first.type is StateType.SCHEDULED else None
-        if first.type is StateType.SCHEDULED:
-            row["next_scheduled_start_time"] = row["expected_start_time"]
+        if row["parent_task_run_id"]:
+            first.state_details.task_run_id = row["parent_task_run_id"]
         rows.append(row)
     tx.run(insert(flow_runs), rows)
     pairs = list(zip(rows, (first for _, first in wanted), strict=True))
     tx.run(insert(flow_run_states), [state_row(row["id"], first) for row, first in pairs])
+    for row, first in pairs:
+        task_runs.follow(tx, row["parent_task_run_id"], row["id"], first)
     timeline.add(tx, [timeline.entry(tx, row["id"], "created", _describe(first)) for row, first in pairs])
     waiting = [row for row, first in pairs if first.type is StateType.SCHEDULED and row["work_pool_id"]]
     due.add(tx, [due.entry(row) for row in waiting])
@@ -202,38 +207,59 @@ def lock(tx: Tx, run_id: UUID) -> Row[Any]:
     return row
 
 
-def enter(tx: Tx, run: Row[Any], new: State, *, note: bool = True, **columns: Any) -> None:
-    """Write a state of a locked run, and what follows from it: its times, and whether it waits to be claimed."""
-    values = _denormalised(new) | _times(run, new, tx) | columns
-    tx.run(update(flow_runs).where(flow_runs.c.id == run.id).values(**values))
+def enter(
+    tx: Tx,
+    run: Row[Any],
+    new: State,
+    *,
+    note: bool = True,
+    policy: dict[str, Any] | None = None,
+    in_process: bool = False,
+    **columns: Any,
+) -> None:
+    """Write a state of a locked run, and what follows from it: its times, and whether it waits to be claimed.
+
+    `policy` is the run's new `empirical_policy`; `in_process` says that the process which has the run goes on with it.
+    """
+    known = {**run._mapping, **columns}
+    if policy is not None:
+        known["empirical_policy"] = policy
+    if run.parent_task_run_id:
+        new.state_details.task_run_id = run.parent_task_run_id
+    changed = columns | _denormalised(new) | _times(known, new)
+    if policy is not None:
+        changed.setdefault("empirical_policy", policy)
+    tx.run(update(flow_runs).where(flow_runs.c.id == run.id).values(**changed))
     tx.run(insert(flow_run_states).values(**state_row(run.id, new)))
+    task_runs.follow(tx, run.parent_task_run_id, run.id, new)
     if note:
         timeline.note(tx, run.id, str(new.type).lower(), _describe(new))
-    if run.state_type == new.type == StateType.SCHEDULED and values["next_scheduled_start_time"] == (
+    if run.state_type == new.type == StateType.SCHEDULED and changed["next_scheduled_start_time"] == (
         run.next_scheduled_start_time
     ):
         tx.run(update(due_table).where(due_table.c.flow_run_id == run.id).values(watch_late=new.name == "Scheduled"))
         return
     if run.state_type == StateType.SCHEDULED:
         due.remove(tx, [run.id])
-    if new.type is StateType.SCHEDULED and run.work_pool_id and not attempts.of_run(tx, run.id):
-        due.add(tx, [due.entry({**run._mapping, **values})])
+    if new.type is StateType.SCHEDULED and run.work_pool_id and not in_process and not attempts.of_run(tx, run.id):
+        due.add(tx, [due.entry({**known, **changed})])
 
 
-def _times(run: Row[Any], new: State, tx: Tx) -> dict[str, Any]:
+def _times(run: dict[str, Any], new: State) -> dict[str, Any]:
     """The columns that follow from entering a state, as the dialect's clients read them back."""
+    at, policy = new.timestamp, run["empirical_policy"]
     values: dict[str, Any] = {"next_scheduled_start_time": None, "end_time": None}
-    if run.state_type == StateType.RUNNING:
-        values["total_run_time"] = run.total_run_time + (tx.now - run.state_timestamp).total_seconds()
+    if run.get("state_type") == StateType.RUNNING:
+        values["total_run_time"] = run["total_run_time"] + (at - run["state_timestamp"]).total_seconds()
     if new.type is StateType.SCHEDULED:
-        when = new.scheduled_time or tx.now
-        values |= {"next_scheduled_start_time": when}
-        if not run.start_time:
-            values |= {"expected_start_time": when}
+        values |= {"next_scheduled_start_time": new.scheduled_time or at}
     elif new.type is StateType.RUNNING:
-        values |= {"run_count": run.run_count + 1, "start_time": run.start_time or tx.now}
+        again = 0 if policy.get("resuming") else 1  # a run that goes on after it was suspended does not begin anew
+        values |= {"run_count": run["run_count"] + again, "start_time": run["start_time"] or at}
     elif new.is_terminal:
-        values |= {"end_time": tx.now}
+        values |= {"end_time": run["end_time"] or at, "start_time": run["start_time"] or at}
+    if policy.get("resuming") and (new.is_terminal or new.type is StateType.RUNNING):
+        values["empirical_policy"] = policy | {"resuming": False}
     return values
 
 
@@ -245,69 +271,10 @@ def change(tx: Tx, run_id: UUID, changes: FlowRunUpdate) -> None:
     tx.run(update(flow_runs).where(flow_runs.c.id == run_id).values(**values, updated=tx.now))
 
 
-# -- proposals --------------------------------------------------------------------------------------------------------
-
-
-def propose(tx: Tx, run_id: UUID, wanted: StateCreate, author: Author, *, force: bool = False) -> OrchestrationResult:
-    """Answer a proposed state and do what follows from the answer."""
-    run = lock(tx, run_id)
-    attempt = attempts.of_run(tx, run_id)
-    current = state(tx, run.state_id)
-    proposed = make_state(wanted.type, tx.now, name=wanted.name, message=wanted.message, data=wanted.data).model_copy(
-        update={"state_details": wanted.state_details.model_copy(update={"flow_run_id": run_id})}
-    )
-    facts = Facts(
-        state=current,
-        run_count=run.run_count,
-        policy=run.empirical_policy,
-        has_deployment=run.deployment_id is not None,
-        has_infrastructure=attempt is not None or current.type in (StateType.RUNNING, StateType.PENDING),
-        now=tx.now,
-    )
-    match transitions.decide(facts, proposed, author, force=force):
-        case transitions.Accept(new):
-            _carry_out(tx, run, attempt, new, author)
-            return _result(new, SetStateStatus.ACCEPT, {"type": "accept_details"}, was_written=True)
-        case transitions.Reject(reason, new):
-            if new:
-                # A proposal that is repeated because its answer was lost must get this answer once more.
-                new.state_details.transition_id = wanted.state_details.transition_id
-                new.state_details.flow_run_id = run_id
-                _carry_out(tx, run, attempt, new, author)
-            because = {"type": "reject_details", "reason": reason}
-            return _result(new or current, SetStateStatus.REJECT, because, was_written=new is not None)
-        case transitions.Wait(reason, seconds):
-            details = {"type": "wait_details", "delay_seconds": seconds, "reason": reason}
-            return _result(None, SetStateStatus.WAIT, details)
-        case transitions.Abort(reason):
-            return _result(None, SetStateStatus.ABORT, {"type": "abort_details", "reason": reason})
-
-
-def _result(
-    new: State | None, status: SetStateStatus, details: dict[str, Any], *, was_written: bool = False
-) -> OrchestrationResult:
-    return OrchestrationResult(state=new, status=status, details=details, was_written=was_written)
-
-
-def _carry_out(tx: Tx, run: Row[Any], attempt: Row[Any] | None, new: State, author: Author) -> None:
-    revived = run.state_type in _ENDED and new.type is StateType.SCHEDULED
-    columns: dict[str, Any] = {"infrastructure_retries": 0, "launch_delays": 0} if revived else {}
-    own_end = author is Author.RUN and new.type in _OWN_ENDS
-    if attempt and own_end:
-        attempts.remove(tx, attempt)
-    enter(tx, run, new, **columns)
-    if not attempt or own_end:
-        return
-    if new.type is StateType.CANCELLING:
-        attempts.stop_where(
-            tx, attempts_table.c.id == attempt.id, attempts.CANCELLED, new.message or "Cancellation was asked for"
-        )
-    elif new.is_terminal:
-        attempts.stop_where(tx, attempts_table.c.id == attempt.id, attempts.ENDED, f"The run was set to {new.name}")
-
-
-_ENDED = {StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.CRASHED}
-_OWN_ENDS = {StateType.COMPLETED, StateType.FAILED, StateType.CRASHED}
+def add_labels(tx: Tx, run_id: UUID, labels: dict[str, Any]) -> None:
+    """Those of the same names are replaced. Raises `NotFoundError`."""
+    labels = {**lock(tx, run_id).labels, **labels}
+    tx.run(update(flow_runs).where(flow_runs.c.id == run_id).values(labels=labels))
 
 
 # -- the end of an attempt; what is given is locked by `lock_attempt` -------------------------------------------------
@@ -325,7 +292,8 @@ def lock_attempt(tx: Tx, attempt_id: UUID) -> Row[Any] | None:
 def finish(tx: Tx, attempt: Row[Any], verdict: State | None, **columns: Any) -> None:
     """The attempt is over: free its slot, and let its run enter `verdict`, or go on where it wants to.
 
-    A run that has ended stays as it is; one that is scheduled (a retry that was waiting for the slot) becomes due.
+    A run that has ended or is suspended stays as it is; one that is scheduled (a retry that waited for the slot)
+    becomes due.
     """
     run = find(tx, attempt.flow_run_id)
     if not attempts.remove(tx, attempt) or not run:
@@ -335,7 +303,9 @@ def finish(tx: Tx, attempt: Row[Any], verdict: State | None, **columns: Any) -> 
         enter(tx, run, make_state(StateType.CANCELLED, tx.now, message=message))
     elif run.state_type == StateType.SCHEDULED and run.work_pool_id:
         due.add(tx, [due.entry(dict(run._mapping))])
-    elif run.state_type not in _ENDED and verdict:
+    elif run.state_type == StateType.PAUSED and transitions.is_suspended(state(tx, run.state_id)):
+        timeline.note(tx, run.id, "suspended", "The run waits without infrastructure until it is resumed")
+    elif run.state_type not in TERMINAL and verdict:
         enter(tx, run, verdict, **columns)
 
 
@@ -354,40 +324,6 @@ def launch_again(tx: Tx, attempt: Row[Any], message: str, delay: float, **column
 # -- others -----------------------------------------------------------------------------------------------------------
 
 
-def mark_late(tx: Tx, run_ids: Sequence[UUID]) -> int:
-    """Call these runs Late where they still wait for their first start."""
-    _bring_home(tx, run_ids)
-    marked = 0
-    for run_id in sorted(run_ids):
-        try:
-            run = lock(tx, run_id)
-        except NotFoundError:
-            continue  # deleted meanwhile
-        if run.state_type == StateType.SCHEDULED and run.state_name == "Scheduled":
-            late = make_state(StateType.SCHEDULED, tx.now, name="Late", scheduled_time=run.next_scheduled_start_time)
-            enter(tx, run, late)
-            marked += 1
-        else:
-            tx.run(update(due_table).where(due_table.c.flow_run_id == run_id).values(watch_late=False))
-    return marked
-
-
-def _bring_home(tx: Tx, run_ids: Sequence[UUID]) -> None:
-    """A queue that was deleted in the moment in which a run was made for it does not take that run along."""
-    lost = tx.all(
-        select(due_table.c.flow_run_id, work_pools.c.id, work_pools.c.default_queue_id)
-        .join(work_pools, work_pools.c.id == due_table.c.work_pool_id)
-        .where(
-            due_table.c.flow_run_id.in_(sorted(run_ids)),
-            ~select(work_queues.c.id).where(work_queues.c.id == due_table.c.work_queue_id).exists(),
-        )
-    )
-    for row in lost:
-        for table, key in ((flow_runs, flow_runs.c.id), (due_table, due_table.c.flow_run_id)):
-            tx.run(update(table).where(key == row.flow_run_id).values(work_queue_id=row.default_queue_id))
-        tx.wake(Dispatch(row.id), tx.now)
-
-
 def delete_many(tx: Tx, run_ids: Iterable[UUID]) -> None:
     """Remove runs and all that is known of them; infrastructure is stopped and holds its slot until it is gone."""
     ids = sorted(run_ids)
@@ -396,8 +332,9 @@ def delete_many(tx: Tx, run_ids: Iterable[UUID]) -> None:
         tx.run(update(flow_runs).where(flow_runs.c.id.in_(chunk)).values(updated=tx.now))
         attempts.stop_where(tx, attempts_table.c.flow_run_id.in_(chunk), attempts.DELETED, "The flow run was deleted")
         due.remove(tx, chunk)
-        for table in (flow_run_states, flow_run_timeline, log_batches):
+        for table in (flow_run_states, flow_run_timeline, flow_run_inputs, log_batches):
             tx.run(delete(table).where(table.c.flow_run_id.in_(chunk)))
+        task_runs.delete_of_runs(tx, chunk)
         tx.run(delete(flow_runs).where(flow_runs.c.id.in_(chunk)))
 
 

@@ -13,10 +13,12 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from starlette.routing import WebSocketRoute
 
-from skylift.api import create_app, scopes
+from skylift.api import create_app, event_streams, scopes
 from skylift.api.app import ROUTERS
 from skylift.api.scopes import Declared, Scope
+from skylift.api.sockets import Greeted
 from skylift.ids import RUN_TOKEN_PREFIX, new_id, new_token, token_hash
 from skylift.parts import Parts
 from skylift.settings import Settings
@@ -69,6 +71,14 @@ def test_there_are_no_other_routes(app: FastAPI) -> None:
         [],
         [f"/api{route.path}" for route in ROUTES],
     )
+
+
+def test_every_websocket_asks_who_is_there(app: FastAPI) -> None:
+    served = {route.path: route.endpoint for route in event_streams.router.routes if isinstance(route, WebSocketRoute)}
+    assert set(served) == {"/events/in", "/events/out", "/logs/out"}
+    assert all(isinstance(endpoint, Greeted) for endpoint in served.values())
+    others = {route.path for route in app.routes if isinstance(route, WebSocketRoute)}
+    assert others <= {f"/api{path}" for path in served}
 
 
 def _bearer(token: str) -> dict[str, str]:

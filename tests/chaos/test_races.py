@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from skylift.models.states import StateCreate, StateType
-from skylift.store import runs
+from skylift.store import proposals
 from skylift.transitions import Author
 from tests.chaos import points
 from tests.chaos.evidence import Limits, find_faults
@@ -92,7 +92,7 @@ def test_runs_cancelled_while_their_launch_is_slow_never_start(place: Place) -> 
     slow = start_stopped(place, place.deployment("bare", lasts=0.05), BEFORE_THE_START)
     for run in slow.values():
         wanted = StateCreate(type=StateType.CANCELLING)
-        place.parts.store.transaction(runs.propose, run, wanted, Author.PERSON)
+        place.parts.store.transaction(proposals.propose, run, wanted, Author.PERSON)
     quick = place.start(strays=True)
     wait_until("all are cancelled", lambda: set(place.states().values()) == {"CANCELLED"}, 30)
     place.stop([quick])

@@ -14,7 +14,7 @@ from skylift.models.pools import PoolSettings, WorkPoolUpdate, WorkQueueUpdate
 from skylift.models.runs import Ended
 from skylift.models.states import StateCreate, StateType
 from skylift.provider import Launch, OutOfCapacity, Quota, Rejected, Throttled, Unreachable
-from skylift.store import attempts, pools, runs, timeline
+from skylift.store import attempts, pools, proposals, runs, timeline
 from skylift.store.tables import attempts as attempts_table
 from skylift.store.tables import due, ended_attempts
 from skylift.transitions import Author
@@ -41,7 +41,7 @@ def attempt_of(place: Installation, run_id: UUID) -> UUID:
 
 
 def cancel(place: Installation, run_id: UUID) -> None:
-    place.store.transaction(runs.propose, run_id, StateCreate(type=StateType.CANCELLING), Author.PERSON)
+    place.store.transaction(proposals.propose, run_id, StateCreate(type=StateType.CANCELLING), Author.PERSON)
 
 
 def look(place: Installation, seconds: float = 61) -> None:
@@ -313,8 +313,8 @@ def test_a_retry_waits_for_the_old_container(place: Installation) -> None:
     dispatch(place.parts, pool.id)
     place.cloud.stubborn = True
     forced = StateCreate(type=StateType.FAILED)
-    place.store.transaction(runs.propose, run, forced, Author.PERSON, force=True)
-    place.store.transaction(runs.propose, run, StateCreate(type=StateType.SCHEDULED), Author.PERSON)
+    place.store.transaction(proposals.propose, run, forced, Author.PERSON, force=True)
+    place.store.transaction(proposals.propose, run, StateCreate(type=StateType.SCHEDULED), Author.PERSON)
     assert dispatch(place.parts, pool.id).claimed == 0
     look(place)
     next(iter(place.cloud.alive().values())).end(137)

@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from skylift.claim import claim
 from skylift.models.states import StateCreate, StateType
-from skylift.store import Tx, runs
+from skylift.store import Tx, proposals
 from skylift.store.tables import (
     attempts,
     due,
@@ -94,7 +94,7 @@ def test_a_claim_against_a_cancellation(place: Installation) -> None:
 
     def cancel() -> str:
         wanted = StateCreate(type=StateType.CANCELLING)
-        place.store.transaction(runs.propose, run[0], wanted, Author.PERSON)
+        place.store.transaction(proposals.propose, run[0], wanted, Author.PERSON)
         return "asked"
 
     seen: Counter[str] = Counter()

@@ -19,6 +19,7 @@ from skylift.models.runs import FlowRunUpdate
 from skylift.models.schedules import IntervalSchedule
 from skylift.provider import Observation, Rejected, Unreachable, Watched
 from skylift.security.sealing import Sealer
+from skylift.store import late as lateness
 from skylift.store import runs, timeline
 from skylift.store.tables import attempts, deployment_schedules, ended_attempts, flow_runs, log_batches, work_queues
 from tests.support.cloud import TEMPLATE, Cloud
@@ -226,7 +227,7 @@ def test_a_run_deleted_while_it_is_marked_late_is_passed_over(place: Installatio
     deployment = place.deployment()
     gone, late = place.run(deployment.id), place.run(deployment.id)
     place.store.transaction(runs.delete_many, [gone])
-    assert place.store.transaction(runs.mark_late, [gone, late]) == 1
+    assert place.store.transaction(lateness.mark, [gone, late]) == 1
 
 
 def test_a_run_made_while_its_queue_was_deleted_finds_another(place: Installation) -> None:

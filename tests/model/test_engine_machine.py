@@ -32,7 +32,7 @@ from skylift.models.pools import WorkPoolUpdate, WorkQueueUpdate
 from skylift.models.runs import Ended
 from skylift.models.states import TERMINAL, StateCreate, StateType
 from skylift.provider import OutOfCapacity, Quota, Rejected, Unreachable
-from skylift.store import Tx, deployments, pools, runs
+from skylift.store import Tx, deployments, pools, proposals, runs
 from skylift.store.tables import attempts as attempts_table
 from skylift.store.tables import deployments as deployments_table
 from skylift.store.tables import due as due_table
@@ -141,7 +141,7 @@ class Engine(RuleBasedStateMachine):
     def as_person(self, pick: random.Random, type_: StateType, force: bool) -> UUID:
         run_id = self.any_run(pick)
         wanted = StateCreate(type=type_)
-        self.place.store.transaction(runs.propose, run_id, wanted, Author.PERSON, force=force)
+        self.place.store.transaction(proposals.propose, run_id, wanted, Author.PERSON, force=force)
         return run_id
 
     @precondition(lambda self: self.place.rows(flow_runs))

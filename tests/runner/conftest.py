@@ -13,10 +13,8 @@ from typing import Any
 
 import pytest
 
-import skylift.runner
+from skylift.bootstrap import runner_source
 from tests.runner.control_plane import Attempt, ControlPlane
-
-RUNNER = str(Path(skylift.runner.__file__))
 
 
 def interpreters() -> list[str]:
@@ -58,6 +56,8 @@ class Runners:
 
     def __init__(self, plane: ControlPlane, folder: Path) -> None:
         self.plane, self.folder = plane, folder
+        self.file = folder / "runner.py"
+        self.file.write_bytes(runner_source())
         self.started: dict[subprocess.Popen[bytes], Path] = {}
 
     def start(
@@ -65,7 +65,7 @@ class Runners:
     ) -> subprocess.Popen[bytes]:
         """`patch` is Python that runs first and may change the module, as `runner`."""
         if patch:
-            load = f"import sys; sys.path.insert(0, {os.path.dirname(RUNNER)!r}); import runner\n{patch}\n"
+            load = f"import sys; sys.path.insert(0, {str(self.folder)!r}); import runner\n{patch}\n"
             argv = [sys.executable, "-c", f"{load}sys.exit(runner.main())"]
         given = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         given.update(SKYLIFT_API_URL=self.plane.url, SKYLIFT_ATTEMPT=attempt.id, SKYLIFT_NONCE="secret-nonce")
@@ -73,7 +73,7 @@ class Runners:
         output = self.folder / f"output-{len(self.started)}"  # a file: nobody has to read on
         with output.open("wb") as stdout:
             process = subprocess.Popen(
-                argv or [sys.executable, RUNNER],
+                argv or [sys.executable, str(self.file)],
                 env=given,
                 cwd=self.folder / "work",
                 stdout=stdout,

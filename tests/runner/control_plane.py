@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
-from uuid import uuid4
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from skylift.bootstrap import runner_sha256, runner_source
 
@@ -37,6 +37,7 @@ class Attempt:
     instance: str | None = None
     given_up: bool = False
     state: str = "PENDING"
+    state_name: str | None = None
     answers: list[dict[str, Any]] = field(default_factory=list)
     """What set_state answers, in this order, before it accepts."""
     end: dict[str, Any] | None = None
@@ -47,8 +48,24 @@ class Attempt:
     def run_id(self) -> str:
         return str(self.terms["flow_run"]["id"])
 
+    def told(self) -> dict[str, str]:
+        """Its state, as heartbeats hear of it."""
+        name = self.state_name or self.state.capitalize()
+        key = str(uuid5(NAMESPACE_URL, f"{self.id}/{self.state}/{name}"))
+        return {"id": key, "type": self.state, "name": name, "timestamp": "2030-01-01T00:00:00Z"}
+
     def messages(self, name: str | None = None) -> list[str]:
         return [line["message"] for line in self.logs if name in (None, line["name"])]
+
+
+@dataclass
+class Forwarded:
+    """A request that is neither the runner's own nor for a file: the relay passed it on."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
 
 
 class ControlPlane:
@@ -61,6 +78,12 @@ class ControlPlane:
         self.files: dict[str, bytes] = {}
         self.outage: Literal["503", "drop"] | None = None
         self.log_outage = False
+        self.forwarded: list[Forwarded] = []
+        self.script: list[int | Literal["drop"]] = []
+        """How what is forwarded is answered, in this order, before it is echoed."""
+        self.events: list[dict[str, Any]] = []
+        self.bad_events: set[str] = set()
+        self.takes_events = True
         self.page: tuple[int, bytes] | None = None
         """What every POST gets instead of an answer, as from a gateway in between."""
         self.lock = threading.RLock()
@@ -141,25 +164,29 @@ class ControlPlane:
                 if verb == "end":
                     attempt.end = body
                     return 200, {"state": "decided here"}
-                state = {
-                    "id": str(uuid4()),
-                    "type": attempt.state,
-                    "name": attempt.state,
-                    "timestamp": "2030-01-01T00:00:00Z",
-                }
-                return 200, {"next": attempt.terms["heartbeat_seconds"], "states": {attempt.run_id: state}}
+                return 200, {"next": attempt.terms["heartbeat_seconds"], "states": {attempt.run_id: attempt.told()}}
             case ["flow_runs", run, "set_state"]:
                 attempt = self._of_run(run)
                 if attempt.answers:
                     return 200, attempt.answers.pop(0)
                 attempt.states.append(body["state"]["type"])
-                attempt.state = body["state"]["type"]
+                attempt.state, attempt.state_name = body["state"]["type"], None
                 return 201, {"status": "ACCEPT", "state": body["state"], "details": {}}
+            case ["events"]:
+                return self._take_events(body)
             case ["logs"]:
                 for line in body:
                     self._of_run(line["flow_run_id"]).logs.append(line)
                 return 201, None
         return 404, {"detail": "Not Found"}
+
+    def _take_events(self, body: Any) -> tuple[int, Any]:
+        if not self.takes_events:
+            return 404, {"detail": "Not Found"}
+        if any(event["id"] in self.bad_events for event in body):
+            return 422, {"detail": "no event"}
+        self.events += body
+        return 204, None
 
     def _of_run(self, run: str) -> Attempt:
         return next(one for one in self.attempts.values() if one.run_id == run)
@@ -211,15 +238,34 @@ class _Handler(BaseHTTPRequestHandler):
         plane, path = self.server.plane, self.path.partition("?")[0]
         if path.startswith("/api/skylift/runner/"):
             found = runner_source() if path.endswith(f"/{runner_sha256()}.py") else b"print('another runner')\n"
+        elif path.startswith("/api/"):
+            self._echo()
+            return
         else:
             found = plane.files.get(path.removeprefix(FILES), b"")
         self._send(200 if found else 404, found)
+
+    def _echo(self, body: bytes = b"") -> None:
+        plane = self.server.plane
+        with plane.changed:
+            plane.forwarded.append(Forwarded(self.command, self.path, dict(self.headers.items()), body))
+            status = plane.script.pop(0) if plane.script else 200
+            plane.changed.notify_all()
+        if status == "drop":
+            self.close_connection = True
+            return
+        said = json.dumps({"method": self.command, "path": self.path, "body": body.decode()}).encode()
+        where = {"Location": f"http://127.0.0.1:{plane.port}/api/elsewhere?a=b"} if 300 <= status < 400 else {}
+        self._send(status, b"" if status == 204 else said, where)
 
     def do_POST(self) -> None:
         plane = self.server.plane
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         authorization = self.headers.get("Authorization")
         path = self.path.removeprefix(f"http://127.0.0.1:{plane.port}")  # absolute, when we are also the proxy
+        if path.startswith("/api/echo"):
+            self._echo(raw)
+            return
         with plane.changed:
             body = json.loads(raw)
             outage = plane.outage or (plane.log_outage and path == "/api/logs/")
@@ -232,8 +278,11 @@ class _Handler(BaseHTTPRequestHandler):
         page = (status, b"" if answer is None else json.dumps(answer).encode())
         self._send(*(plane.page or page))
 
-    def _send(self, status: int, body: bytes) -> None:
+    def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response_only(status)
-        self.send_header("Content-Length", str(len(body)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

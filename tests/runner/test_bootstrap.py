@@ -6,11 +6,9 @@ import ast
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from skylift import runner
 from skylift.bootstrap import bootstrap_command, runner_sha256, runner_source
 from tests.runner.conftest import Runners, interpreters
 from tests.runner.control_plane import TOKEN, ControlPlane
@@ -123,4 +121,4 @@ def test_the_file_needs_nothing_but_the_standard_library_of_3_8() -> None:
         for alias in node.names
     }
     assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
-    assert runner_source() == Path(runner.__file__).read_bytes()
+    assert b"skylift.relay" not in runner_source()

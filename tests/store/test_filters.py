@@ -194,7 +194,7 @@ def test_every_sort_and_every_operator_is_understood_by_the_database(store: Stor
 
 
 def _example(operator: str, name: str, examples: dict[str, Any]) -> Any:
-    if operator in ("is_null_", "eq_"):
+    if operator in ("is_null_", "exists_", "eq_"):
         return True
     if operator in ("ge_", "le_"):
         return 1
@@ -209,7 +209,7 @@ def _example(operator: str, name: str, examples: dict[str, Any]) -> Any:
     [
         ({"flow_run": {}}, None),
         ({"flow_run": {"id": {"any_": []}}}, "flow_run"),
-        ({"task_runs": {"id": {"any_": []}}}, "task_runs"),
+        ({"artifacts": {"id": {"any_": []}}}, "artifacts"),
         ({"flow_runs": {"nmae": {"any_": []}}}, "flow_runs.nmae"),
         ({"flow_runs": {"name": {"any": []}}}, "flow_runs.name.any"),
         ({"flow_runs": {"state": {"typ": {"any_": []}}}}, "flow_runs.state.typ"),

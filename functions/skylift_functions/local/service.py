@@ -7,11 +7,13 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from ipaddress import ip_address
 
 from skylift.api.app import create_app
-from skylift.errors import ConflictError, MissingExtraError
+from skylift.errors import ConflictError, ForbiddenError, MissingExtraError
 from skylift.parts import Parts
 from skylift.settings import Settings
+from skylift.store import api_keys
 from skylift_functions.local.clockwork import Clockwork
 from skylift_functions.local.wakeups import LocalWakeups
 
@@ -37,8 +39,9 @@ class LocalPlatform:
                 settings = settings.model_copy(update={"api_url": url})
             wakeups = LocalWakeups()
             parts = Parts.embedded(settings, wakeups=wakeups)
+            _check_keys(parts, host)
             clockwork = Clockwork(parts, wakeups)
-            config = uvicorn.Config(create_app(parts), log_level="warning", ws="none", access_log=False)
+            config = uvicorn.Config(create_app(parts), log_level="warning", ws="auto", access_log=False)
 
             class Ready(uvicorn.Server):
                 """Says when it is ready: from then on requests are answered."""
@@ -63,6 +66,24 @@ class LocalPlatform:
         from skylift_functions.local.demo import demo
 
         demo()
+
+
+def _check_keys(parts: Parts, host: str) -> None:
+    """Raises `ForbiddenError` where others than this machine's users could do everything."""
+    try:
+        is_loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if is_loopback or parts.settings.api_key:
+        return
+    with parts.store.reading() as tx:
+        if api_keys.any_exist(tx):
+            return
+    parts.store.close()
+    raise ForbiddenError(
+        f"{host} can be reached from other machines, and there is no API key: whoever calls could do everything. "
+        "Make one first: skylift api-key create NAME --role admin"
+    )
 
 
 def _bind(host: str, port: int) -> socket.socket:

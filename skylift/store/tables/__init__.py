@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from skylift.store.tables import limits as limits
-from skylift.store.tables import recorded as recorded
+from skylift.store.tables.access import api_keys
+from skylift.store.tables.artifacts import artifact_collections, artifacts
 from skylift.store.tables.base import metadata
 from skylift.store.tables.engine import (
     attempts,
@@ -26,16 +26,34 @@ from skylift.store.tables.engine import (
     work_pools,
     work_queues,
 )
+from skylift.store.tables.inputs import flow_run_inputs
+from skylift.store.tables.limits import (
+    concurrency_leases,
+    concurrency_limits,
+    configuration,
+    deployment_polls,
+    workers,
+)
+from skylift.store.tables.recorded import events, task_run_states, task_runs
 
 __all__ = [
+    "api_keys",
+    "artifact_collections",
+    "artifacts",
     "attempts",
     "block_documents",
     "block_schemas",
     "block_types",
+    "concurrency_leases",
+    "concurrency_limits",
+    "configuration",
+    "deployment_polls",
     "deployment_schedules",
     "deployments",
     "due",
     "ended_attempts",
+    "events",
+    "flow_run_inputs",
     "flow_run_states",
     "flow_run_timeline",
     "flow_runs",
@@ -45,7 +63,10 @@ __all__ = [
     "metadata",
     "quota_buckets",
     "schedule_slots",
+    "task_run_states",
+    "task_runs",
     "variables",
     "work_pools",
     "work_queues",
+    "workers",
 ]

@@ -178,6 +178,7 @@ flow_runs = Table(
     Index(None, "deployment_id", "state_type", "expected_start_time"),
     Index(None, "flow_id", "expected_start_time"),
     Index(None, "work_pool_id", "state_type"),
+    Index(None, "parent_task_run_id"),
 )
 
 flow_run_states = Table(
@@ -192,6 +193,8 @@ flow_run_states = Table(
     maybe("data", Json),
     must("state_details", Json),
     Index(None, "flow_run_id", "timestamp"),
+    # States are events as well, and those are asked for by time.
+    Index(None, "timestamp"),
 )
 
 due = Table(

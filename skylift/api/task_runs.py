@@ -1,0 +1,99 @@
+"""/task_runs and /task_run_states: for reading, and for the few task runs that do not come from events."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from skylift.api import scopes
+from skylift.api.deps import FilterBody, PartsDep
+from skylift.api.pages import Page, PageBody, read_page
+from skylift.api.scopes import CallerDep
+from skylift.models.runs import OrchestrationResult, SetState
+from skylift.models.states import State
+from skylift.models.task_runs import TaskRun, TaskRunCreate, TaskRunUpdate
+from skylift.store import Tx, task_runs
+from skylift.store.filters import count_filtered, select_filtered
+
+router = APIRouter(prefix="/task_runs", tags=["Task runs"])
+states_router = APIRouter(prefix="/task_run_states", tags=["Task run states"])
+
+
+@router.post("/", status_code=201, dependencies=[scopes.own_by_body()])
+def create_task_run(parts: PartsDep, caller: CallerDep, body: TaskRunCreate, response: Response) -> TaskRun:
+    """200 where there is one with this key and dynamic key in the flow run: that one."""
+    caller.must_reach(parts.store, body.flow_run_id)
+
+    def work(tx: Tx) -> tuple[TaskRun, bool]:
+        row, made = task_runs.create(tx, body)
+        return task_runs.view(tx, [row])[0], made
+
+    run, made = parts.store.transaction(work)
+    response.status_code = 201 if made else 200
+    return run
+
+
+@router.post("/filter", dependencies=[scopes.SHARED_READ])
+def filter_task_runs(parts: PartsDep, body: FilterBody) -> list[TaskRun]:
+    with parts.store.reading() as tx:
+        rows = tx.all(select_filtered("task_runs", body.filters, body.sort, body.limit, body.offset))
+        return task_runs.view(tx, rows)
+
+
+@router.post("/count", dependencies=[scopes.SHARED_READ])
+def count_task_runs(parts: PartsDep, body: FilterBody) -> int:
+    with parts.store.reading() as tx:
+        return int(tx.conn.execute(count_filtered("task_runs", body.filters)).scalar_one())
+
+
+class TaskRunPage(Page):
+    results: list[TaskRun]
+
+
+@router.post("/paginate", dependencies=[scopes.SHARED_READ])
+def paginate_task_runs(parts: PartsDep, body: PageBody) -> TaskRunPage:
+    with parts.store.reading() as tx:
+        rows, page = read_page(tx, "task_runs", body)
+        return TaskRunPage(results=task_runs.view(tx, rows), **page)
+
+
+@router.get("/{task_run_id}", dependencies=[scopes.SHARED_READ])
+def read_task_run(parts: PartsDep, task_run_id: UUID) -> TaskRun:
+    with parts.store.reading() as tx:
+        return task_runs.view(tx, [task_runs.by_id(tx, task_run_id)])[0]
+
+
+@router.patch("/{task_run_id}", status_code=204, dependencies=[scopes.own_by_body()])
+def update_task_run(parts: PartsDep, caller: CallerDep, task_run_id: UUID, body: TaskRunUpdate) -> None:
+    caller.must_reach_task_run(parts.store, task_run_id)
+    parts.store.transaction(task_runs.change, task_run_id, body)
+
+
+@router.delete("/{task_run_id}", status_code=204, dependencies=[scopes.DEPLOY])
+def delete_task_run(parts: PartsDep, task_run_id: UUID) -> None:
+    parts.store.transaction(task_runs.remove, task_run_id)
+
+
+@router.post("/{task_run_id}/set_state", dependencies=[scopes.own_by_body()])
+def set_state(
+    parts: PartsDep, caller: CallerDep, task_run_id: UUID, body: SetState, response: Response
+) -> OrchestrationResult:
+    """Propose a state: 201 where one was written, 200 where not."""
+    caller.must_reach_task_run(parts.store, task_run_id)
+    result = parts.store.transaction(task_runs.propose, task_run_id, body.state, force=body.force)
+    response.status_code = 201 if result.was_written else 200
+    return result
+
+
+@states_router.get("/", dependencies=[scopes.SHARED_READ])
+def read_task_run_states(parts: PartsDep, task_run_id: UUID) -> list[State]:
+    """All states of a task run, oldest first; of one that does not exist there are none."""
+    with parts.store.reading() as tx:
+        return task_runs.history(tx, task_run_id)
+
+
+@states_router.get("/{state_id}", dependencies=[scopes.SHARED_READ])
+def read_task_run_state(parts: PartsDep, state_id: UUID) -> State:
+    with parts.store.reading() as tx:
+        return task_runs.state(tx, state_id)
