@@ -36,7 +36,7 @@ GUARDED = [
     for router in ROUTERS
     for route in _routes(router)
     if scopes.declared(route) is not scopes.Scope.OPEN
-    for method in route.methods
+    for method in route.methods or ()
 ]
 DEPLOYER_WRITES = (
     "/flows",
