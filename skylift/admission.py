@@ -96,8 +96,10 @@ def _told(tx: Tx, run: Row[Any]) -> dict[str, str]:
 def _ended_by_itself(tx: Tx, attempt_id: UUID, instance: str) -> Row[Any] | None:
     """The run, where it has reported its own end (Prefect's engine does) and this instance is only clearing up."""
     ended = tx.one(select(ended_attempts).where(ended_attempts.c.id == attempt_id))
-    run = runs.find(tx, ended.flow_run_id) if ended and ended.instance == instance and ended.token_hash else None
-    return run if run and runs.has_reported_its_end(tx, run) else None
+    if not ended or not ended.reported_end or ended.instance != instance:
+        return None
+    run = runs.find(tx, ended.flow_run_id)
+    return run if run and run.state_type in TERMINAL else None
 
 
 def _settings(tx: Tx, attempt: Row[Any]) -> PoolSettings:

@@ -30,7 +30,7 @@ from skylift.errors import ForbiddenError, SkyliftError
 from skylift.ids import API_KEY_PREFIX, RUN_TOKEN_PREFIX, token_hash
 from skylift.models.api_keys import Role
 from skylift.parts import Parts
-from skylift.store import Store, Tx, api_keys, runs
+from skylift.store import Store, Tx, api_keys
 from skylift.store.attempts import CANCELLED
 from skylift.store.tables import attempts, ended_attempts, task_runs
 from skylift.store.task_runs import own_or_below
@@ -149,15 +149,11 @@ def find_run(tx: Tx, live: Column[Any], ended: Column[Any], value: Any) -> Calle
     if row:
         return Caller("run", row.flow_run_id, row.id, has_ended=row.stop not in (None, CANCELLED))
     row = tx.one(
-        select(ended_attempts.c.flow_run_id, ended_attempts.c.id).where(
+        select(ended_attempts.c.flow_run_id, ended_attempts.c.id, ended_attempts.c.reported_end).where(
             ended == value, ended_attempts.c.token_hash.is_not(None), ended_attempts.c.ended_at >= tx.now - LAST_LOGS
         )
     )
-    if not row:
-        return None
-    run = runs.find(tx, row.flow_run_id)
-    clears_up = run is not None and runs.has_reported_its_end(tx, run)
-    return Caller("run", row.flow_run_id, row.id, has_ended=True, is_clearing_up=clears_up)
+    return Caller("run", row.flow_run_id, row.id, has_ended=True, is_clearing_up=row.reported_end) if row else None
 
 
 CallerDep = Annotated[Caller, Depends(caller_of)]

@@ -53,12 +53,11 @@ def _choose_type(served: dict[str, dict[str, Any]]) -> str:
 
 def _check_type(type_: str, served: dict[str, dict[str, Any]]) -> None:
     """A misspelt push type would make a pool that never starts anything."""
-    if type_ in served:
-        return
-    known = ", ".join(sorted(served))
-    if type_.endswith((":push", ":managed")):
+    if not type_.endswith((":push", ":managed")):
+        click.echo(f"Note: nothing is pushed to pools of type {type_!r}: its runs wait for workers that pull", err=True)
+    elif type_ not in served:
+        known = ", ".join(sorted(served))
         raise click.ClickException(f"No provider for work pools of type {type_!r} is installed; there are: {known}")
-    click.echo(f"Note: nothing is pushed to pools of type {type_!r}: its runs wait for workers that pull", err=True)
 
 
 @work_pool.command(

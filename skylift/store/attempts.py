@@ -130,8 +130,11 @@ def _safe_to_clean(tx: Tx, attempt: Row[Any]) -> datetime:
     return max(tx.now, safe)
 
 
-def remove(tx: Tx, attempt: Row[Any]) -> bool:
-    """Free the slot: the attempt is over. Cleaning up at the provider is still to be done. False if others did it."""
+def remove(tx: Tx, attempt: Row[Any], *, reported_end: bool = False) -> bool:
+    """Free the slot: the attempt is over. Cleaning up at the provider is still to be done. False if others did it.
+
+    `reported_end`: the run itself has said how it ended, and may still be clearing up.
+    """
     if not tx.run(delete(table).where(table.c.id == attempt.id)):
         return False
     # What is left there (a mark that it was stopped, the container's name) keeps a late launch from starting it.
@@ -149,6 +152,7 @@ def remove(tx: Tx, attempt: Row[Any]) -> bool:
             ended_at=tx.now,
             output_offset=attempt.output_offset,
             reports=attempt.reports,
+            reported_end=reported_end,
             cleanup_at=cleanup_at,
         )
     )

@@ -74,7 +74,7 @@ def _carry_out(
     columns: dict[str, Any] = {"infrastructure_retries": 0, "launch_delays": 0} if revived else {}
     own_end = author is Author.RUN and new.type in _OWN_ENDS
     if attempt and own_end:
-        attempts.remove(tx, attempt)
+        attempts.remove(tx, attempt, reported_end=True)
     policy = verdict.policy or {}
     in_process = new.type is StateType.SCHEDULED and policy.get("retry_type") == transitions.IN_PROCESS
     runs.enter(tx, run, new, policy=verdict.policy, in_process=in_process, **columns)

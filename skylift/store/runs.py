@@ -90,12 +90,6 @@ def states(tx: Tx, state_ids: Iterable[UUID]) -> dict[UUID, State]:
     return {row.id: _state(row) for row in rows}
 
 
-def has_reported_its_end(tx: Tx, run: Row[Any]) -> bool:
-    """Whether the run is over by its own word: what a client has proposed carries a transition, what we have decided
-    does not."""
-    return run.state_type in TERMINAL and state(tx, run.state_id).state_details.transition_id is not None
-
-
 def history(tx: Tx, run_id: UUID) -> list[State]:
     """All states of a run, oldest first."""
     rows = tx.all(

@@ -130,6 +130,7 @@ def _ended(parts: Parts, run: UUID, ago: timedelta) -> str:
             "provider_type": "process:push",
             "output_offset": 0,
             "reports": True,
+            "reported_end": False,
         }
         tx.run(ended_attempts.insert().values(**row))
 

@@ -265,6 +265,7 @@ ended_attempts = Table(
     must("ended_at", UtcDateTime),
     must("output_offset", Integer),
     must("reports", Boolean),
+    must("reported_end", Boolean),
     # When the provider is to be cleaned up; null once that is done.
     maybe("cleanup_at", UtcDateTime),
     Index(None, "cleanup_at"),
