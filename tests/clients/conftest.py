@@ -40,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     with subprocess.Popen(
         [sys.executable, "-m", "skylift", "serve", "--port", "0"],
-        env=kept | {"SKYLIFT_HOME": str(home)},
+        env=kept | {"SKYLIFT_HOME": str(home), "PATH": f"{kept['PATH']}:{ROOT / '.venv-prefect' / 'bin'}"},
         cwd=home,
         stdout=subprocess.PIPE,
         text=True,
@@ -78,6 +78,10 @@ class Prefect:
         assert ("Traceback" in said) == bool(raises), said
         assert raises in said
         return said
+
+    def within(self, folder: Path, *args: str) -> str:
+        """What `prefect <args>` prints there; it must go well."""
+        return self._ask({"args": ["--no-prompt", *args], "cwd": str(folder)}, 0)
 
     def python(self, source: str) -> Any:
         """The JSON that this code prints last."""
