@@ -13,7 +13,7 @@ from skylift.ids import RUN_TOKEN_PREFIX, new_token, token_hash
 from skylift.models.pools import OnInfraLoss, PoolSettings
 from skylift.models.runs import Ended, Terms
 from skylift.models.states import TERMINAL, State, StateType, make_state
-from skylift.rendering import from_json
+from skylift.rendering import from_json, time_limit
 from skylift.security.sealing import Sealer
 from skylift.store import Tx, attempts, pools, runs, timeline
 from skylift.store.tables import ended_attempts
@@ -40,8 +40,7 @@ def admit(tx: Tx, sealer: Sealer, attempt_id: UUID, instance: str, nonce: str | 
     if terms is None or run.state_type in TERMINAL:
         raise GoneError("This attempt was given up")
     token = RUN_TOKEN_PREFIX + new_token()
-    timeout = terms["timeout_seconds"]
-    limit = timedelta(seconds=float(timeout) + terms["grace_seconds"] + 60) if timeout else None
+    limit = time_limit(terms)
     attempts.change(
         tx,
         attempt_id,
@@ -50,7 +49,7 @@ def admit(tx: Tx, sealer: Sealer, attempt_id: UUID, instance: str, nonce: str | 
         token_hash=token_hash(token),
         admitted_at=attempt.admitted_at or tx.now,
         heartbeat_at=tx.now,
-        deadline_at=attempt.deadline_at or (limit and tx.now + limit),
+        deadline_at=attempt.deadline_at or (limit and tx.now + timedelta(seconds=limit)),
         look_at=tx.now + timedelta(seconds=3 * terms["heartbeat_seconds"]),
     )
     if not attempt.instance:

@@ -27,7 +27,7 @@ _FUTURE = "from __future__ import annotations\n"
 def runner_source() -> bytes:
     """The runner's text, as `GET /skylift/runner/{sha256}.py` serves it: its parts in one file."""
     lines = [_FUTURE]
-    for part in ("relay.py", "runner.py"):
+    for part in ("relay.py", "packages.py", "runner.py"):
         text = Path(__file__).with_name(part).read_text("utf-8")
         lines += [each for each in text.splitlines(True) if each != _FUTURE and not each.startswith("from skylift.")]
     return "".join(lines).encode()

@@ -13,7 +13,7 @@ from skylift.models.states import State, StateCreate, StateType, make_state
 from skylift.names import random_name
 from skylift.parameters import check_parameters
 from skylift.rendering import check_run
-from skylift.store import Tx, deployments, pools, runs
+from skylift.store import Tx, deployments, flows, pools, runs
 from skylift.store.engine import TryAgainError
 
 
@@ -61,9 +61,10 @@ def alone(tx: Tx, wanted: FlowRunCreate) -> tuple[Row[Any], bool]:
     values = wanted.model_dump(mode="json", exclude={"state", "work_pool_name", "work_queue_name"})
     values |= {"flow_id": wanted.flow_id, "deployment_id": wanted.deployment_id, "name": wanted.name or random_name()}
     values["parent_task_run_id"] = wanted.parent_task_run_id
+    deployment = deployments.find(tx, wanted.deployment_id)
+    values["labels"] = {**(deployment or flows.by_id(tx, wanted.flow_id)).labels, **wanted.labels}
     if wanted.work_pool_name:
         pool = pools.by_name(tx, wanted.work_pool_name)
-        deployment = deployments.find(tx, wanted.deployment_id)
         check_run(pool.base_job_template, deployment, values["name"], wanted.job_variables)
         queue = pools.ensure_queue(tx, pool, wanted.work_queue_name)
         values |= {"work_pool_id": pool.id, "work_queue_id": queue.id}

@@ -24,8 +24,9 @@ class Parts:
     def embedded(cls, settings: Settings | None = None, *, wakeups: Wakeups | None = None) -> Parts:
         """The parts as the settings describe them, the database brought up to date."""
         settings = settings or Settings()
+        providers = Providers(managed=settings.managed_provider)
         if not settings.database_url:
             settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         store = Store(settings.database, wakeups=wakeups)
         store.ensure_current()
-        return cls(settings, store, Providers(), Sealer.from_settings(settings))
+        return cls(settings, store, providers, Sealer.from_settings(settings))

@@ -172,3 +172,13 @@ class ForwardsOutput(Protocol):
     def output_since(self, watched: Watched, offset: int) -> tuple[list[tuple[datetime, str]], int]:
         """New complete lines since `offset` (with the instants they were seen), and the offset to ask from next."""
         ...
+
+
+@runtime_checkable
+class KeepsPackages(Protocol):
+    """Providers whose machine outlives a run, so that what pip installs for one is there for the next."""
+
+    def package_environment(self) -> dict[str, str]:
+        """For the runner that installs packages: SKYLIFT_PACKAGES, the folder to keep them in, and pip's own settings
+        of that machine (PIP_*)."""
+        ...

@@ -8,35 +8,55 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from skylift.errors import MissingExtraError, NotFoundError
+from skylift.managed import MANAGED, PREFERRED, ManagedProvider
 from skylift.provider import Provider
 
 
 class Providers:
     """The installed providers, by work pool type."""
 
-    def __init__(self, ready: Mapping[str, Provider] | None = None) -> None:
+    def __init__(self, ready: Mapping[str, Provider] | None = None, *, managed: str | None = None) -> None:
+        """`managed`: the type whose provider runs managed pools. Raises `NotFoundError` where that is not installed."""
         self._ready: dict[str, Provider] = dict(ready or {})
+        self._managed = managed
+        if managed and (managed == MANAGED or managed not in self):
+            raise NotFoundError(
+                f"SKYLIFT_MANAGED_PROVIDER names {managed!r}, and no such provider is installed; "
+                f"name one of {', '.join(self._pushed)}"
+            )
 
     @cached_property
     def _found(self) -> Mapping[str, EntryPoint]:
         return {entry.name: entry for entry in entry_points(group="skylift.providers")}
 
     @property
+    def _pushed(self) -> list[str]:
+        return sorted({*self._found, *self._ready} - {MANAGED})
+
+    @property
+    def managed(self) -> str | None:
+        """The type whose provider runs managed pools."""
+        return self._managed or next((type_ for type_ in PREFERRED if type_ in self._pushed), None)
+
+    @property
     def types(self) -> list[str]:
         """Every work pool type that runs can be pushed to."""
-        return sorted({*self._found, *self._ready})
+        return sorted([*self._pushed, *([MANAGED] if MANAGED in self else [])])
 
     def __contains__(self, type_: str) -> bool:
-        return type_ in self._ready or type_ in self._found
+        return type_ in self._ready or type_ in self._found or (type_ == MANAGED and self.managed is not None)
 
     def get(self, type_: str) -> Provider:
         """The provider of a work pool type. Raises `NotFoundError`, or `MissingExtraError` naming the extra."""
         if type_ not in self._ready:
-            if type_ not in self._found:
+            if type_ in self._found:
+                self._ready[type_] = _load(self._found[type_])
+            elif type_ == MANAGED and self.managed:
+                self._ready[type_] = ManagedProvider(self.get(self.managed))
+            else:
                 raise NotFoundError(
                     f"No installed provider pushes to work pools of type {type_!r}; installed: {', '.join(self.types)}"
                 )
-            self._ready[type_] = _load(self._found[type_])
         return self._ready[type_]
 
 

@@ -18,7 +18,9 @@ from sqlalchemy import Row, Table, select
 from skylift import templates
 from skylift.bootstrap import bootstrap_command
 from skylift.errors import SkyliftError
+from skylift.managed import MANAGED
 from skylift.models.flows import Engine, Flow
+from skylift.packages import PACKAGES_SECONDS
 from skylift.parts import Parts
 from skylift.provider import Rejected
 from skylift.store import Tx, tables, variables
@@ -132,6 +134,7 @@ def _compose(parts: Parts, origin: Origin, rendered: templates.Rendered, attempt
     engine = _engine(origin, command)
     env = {name: str(value) for name, value in (configuration.pop("env", None) or {}).items() if value is not None}
     under_runner = configuration.pop("runner", True)
+    packages = _packages(origin, configuration.pop("pip_packages", None), engine, command)
     identity = {"SKYLIFT_ATTEMPT": str(attempt_id), "SKYLIFT_API_URL": parts.settings.api_url}
     run_env = env | {"PREFECT__FLOW_RUN_ID": str(origin.run.id), "SKYLIFT_FLOW_RUN_ID": str(origin.run.id)}
     if engine is Engine.COMMAND and not command:
@@ -142,6 +145,11 @@ def _compose(parts: Parts, origin: Origin, rendered: templates.Rendered, attempt
     if engine is Engine.PREFECT:
         command, run_env = command or PREFECT_COMMAND, _prefect_env(parts, origin) | run_env
     if not under_runner:
+        if packages:
+            raise Rejected(
+                "Only the runner installs packages, and this run's job variable 'runner' is off",
+                remedy="Switch 'runner' on, or leave 'pip_packages' empty",
+            )
         if engine is not Engine.COMMAND:
             raise Rejected(
                 "An entrypoint needs the runner, and this run's job variable 'runner' is off",
@@ -152,11 +160,29 @@ def _compose(parts: Parts, origin: Origin, rendered: templates.Rendered, attempt
     python = configuration.pop("python", None) or parts.providers.get(origin.pool.type).python
     fetch = bootstrap_command(parts.settings.api_url, python=python)
     launched = configuration | {"command": fetch, "env": identity | {"SKYLIFT_NONCE": nonce}}
-    terms = _terms(origin, engine, command, run_env, configuration)
+    terms = _terms(origin, engine, command, run_env, configuration) | {"packages": packages}
     launched.pop("working_dir", None)
-    if terms["timeout_seconds"]:  # the runner keeps the time; the provider's clock is the backstop
-        launched["timeout_seconds"] = float(terms["timeout_seconds"]) + terms["grace_seconds"] + 60
+    limit = time_limit(terms)
+    if limit:  # the runner keeps the time; the provider's clock is the backstop
+        launched["timeout_seconds"] = limit
     return Frozen(launched, terms, sorted(rendered.secrets))
+
+
+def time_limit(terms: Mapping[str, Any]) -> float | None:
+    """Seconds from the launch, or the admission, after which a run with a timeout must be over, however long it took to
+    set it up; None without a timeout."""
+    if not terms["timeout_seconds"]:
+        return None
+    setting_up = 60 + (PACKAGES_SECONDS if terms.get("packages") else 0)
+    return float(terms["timeout_seconds"] + terms["grace_seconds"] + setting_up)
+
+
+def _packages(origin: Origin, asked: Any, engine: Engine, command: list[str]) -> dict[str, Any] | None:
+    """For the runner: what pip is to install. A managed pool's own machine need not have Prefect."""
+    if isinstance(asked, str):
+        asked = asked.split()
+    is_brought = origin.pool.type == MANAGED and engine is Engine.PREFECT and command in ([], PREFECT_COMMAND)
+    return {"install": [str(each) for each in asked or []], "prefect": is_brought} if asked or is_brought else None
 
 
 def _engine(origin: Origin, command: list[str]) -> Engine:

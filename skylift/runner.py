@@ -1,7 +1,8 @@
 """The runner: what runs inside the container, around the user's code. docs/design/runner.md says how and why.
 
 Standard library only, Python 3.8 and newer. No image contains it: `bootstrap.py` makes the command that fetches it,
-as one file with `relay.py`. Stages: admit, load the code, ask for Running, start the child, watch it, report the end.
+as one file with `relay.py` and `packages.py`. Stages: admit, install packages, load the code, ask for Running, start
+the child, watch it, report the end.
 """
 # ruff: noqa: UP017, B905 - datetime.UTC and zip(strict) came after Python 3.8
 
@@ -43,6 +44,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import IO, Any
 
+from skylift.packages import InstallError, provide_packages
 from skylift.relay import Relay
 
 ADMIT_PATIENCE, CALL_PATIENCE, END_PATIENCE = 120.0, 300.0, 300.0  # seconds through an outage
@@ -58,7 +60,7 @@ DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
 CREDENTIALS = ("Authorization", "Proxy-Authorization")
 RETRIED = {408, 429, 500, 502, 503, 504}
 OOM_FILES = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"]
-PRIVATE = {"SKYLIFT_NONCE", "SKYLIFT_ATTEMPT", "SKYLIFT_INSTANCE"}  # not for the child
+PRIVATE = {"SKYLIFT_NONCE", "SKYLIFT_ATTEMPT", "SKYLIFT_INSTANCE", "SKYLIFT_PACKAGES"}  # not for the child
 PREFECT_CREDENTIALS = {"PREFECT_API_KEY", "PREFECT_API_AUTH_STRING"}
 PREFECT_LINE = re.compile(r"\d\d:\d\d:\d\d\.\d{3} \| ")  # its handler of the API has sent what it prints so
 SECRETS: list[str] = []  # token and nonce, so that no answer of a server can carry them into a log
@@ -970,7 +972,7 @@ class Runner:
             end = self.conduct()
         except HaltedError:
             pass  # before the child was started
-        except CodeError as error:
+        except (CodeError, InstallError) as error:
             end = {"outcome": "failed", "reason": str(error)}
         except Exception as error:  # ours or the machine's: no space, no memory, the API
             end = {"outcome": "crashed", "reason": f"The runner could not go on: {type(error).__name__}: {error}"}
@@ -990,12 +992,16 @@ class Runner:
         if kind is None:
             raise RuntimeError(f"this runner does not know runs of the kind {self.terms['kind']!r}")
         env, steps = self.environment(), self.terms.get("code") or []
-        if any("path" not in step for step in steps):
+        packages, cache = self.terms.get("packages"), os.environ.get("SKYLIFT_PACKAGES")
+        if any("path" not in step for step in steps) or (packages and not cache):
             self.home = tempfile.mkdtemp(prefix="skylift-")
+        told = functools.partial(self.note, INFO)
+        if packages:
+            cache = cache or os.path.join(self.home or "", "packages")
+            self.aside(functools.partial(provide_packages, packages, self.terms.get("command"), cache, env, told))
         folders: list[str] = []
         if steps:
-            fetched = functools.partial(self.note, INFO)
-            folders = self.aside(functools.partial(load_code, steps, self.home or "", env, fetched))
+            folders = self.aside(functools.partial(load_code, steps, self.home or "", env, told))
         base = folders[-1] if folders else os.getcwd()
         place = os.path.join(base, self.terms.get("working_dir") or "")
         if not os.path.isdir(place):

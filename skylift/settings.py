@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from pathlib import Path
+from typing import Annotated, Any
 
 import platformdirs
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_AGE = re.compile(r"(\d{1,4})([hdw])")
+_HOURS = {"h": 1, "d": 24, "w": 168}
+
+
+def age(text: Any) -> Any:
+    """How long something is kept: `12h`, `90d`, `4w`; `forever` is None. An hour at least: runs report a little
+    beyond their end."""
+    if not isinstance(text, str):
+        return text
+    if text.strip().lower() in ("forever", ""):
+        return None
+    found = _AGE.fullmatch(text.strip().lower())
+    if not found or not int(found[1]):
+        raise ValueError("an age is a number with a unit, 1h at least, such as 12h, 90d or 4w; or `forever`")
+    return timedelta(hours=int(found[1]) * _HOURS[found[2]])
+
+
+Age = Annotated[timedelta | None, BeforeValidator(age)]
 
 
 class Settings(BaseSettings):
@@ -22,11 +44,16 @@ class Settings(BaseSettings):
     api_url: str = Field("http://127.0.0.1:4200/api", description="Where runs reach the API")
     secret_key: str | None = Field(None, description="Fernet keys, comma-separated, newest first; default: a file")
     api_key: str | None = Field(None, repr=False, description="One more admin key, beside those of `skylift api-key`")
+    managed_provider: str | None = Field(None, description="The type whose provider runs managed pools")
     template_env: tuple[str, ...] = Field((), description="Environment names that templates may read as {{ $NAME }}")
     catchup: float = Field(3600, ge=0, description="How old a slot missed in an outage may be and still be made")
     late_after: float = Field(15, ge=0)
     claim_batch: int = Field(50, gt=0, description="Runs claimed in one transaction")
     launch_threads: int = Field(16, gt=0, description="Launches under way side by side in one dispatch")
+    retention_runs: Age = Field(None, description="How long ended runs are kept, with all that hangs on them")
+    retention_logs: Age = Field(None, description="How long logs are kept, where that is shorter than their runs")
+    retention_events: Age = Field(timedelta(days=30), description="How long events are kept")
+    retention_artifacts: Age = Field(None, description="How long artifacts are kept")
 
     @property
     def database(self) -> str:

@@ -139,6 +139,11 @@ class ProcessProvider:
             )
         folder.remove()
 
+    def package_environment(self) -> dict[str, str]:
+        """See `skylift.provider.KeepsPackages`."""
+        settings = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+        return {**settings, "SKYLIFT_PACKAGES": str(self.root.parent / "packages")}
+
     def list_attempts(self, installation_id: UUID, configuration: Mapping[str, Any]) -> Sequence[Watched]:
         """See `skylift.provider.FindsStrays`. Also finishes removals that were cut short."""
         remove_tree(self.root / REMOVED)
@@ -242,13 +247,14 @@ def default_root() -> Path:
 def place_id(root: Path) -> str:
     """Twelve hexadecimal digits that name this state folder; made when it is first used."""
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fd, temporary = tempfile.mkstemp(prefix=".id-", dir=root)
-    with os.fdopen(fd, "w") as file:
-        file.write(uuid4().hex[:12])
-    try:
-        os.link(temporary, root / "id")
-    except FileExistsError:
-        pass
-    finally:
-        os.unlink(temporary)
+    if not (root / "id").exists():
+        fd, temporary = tempfile.mkstemp(prefix=".id-", dir=root)
+        with os.fdopen(fd, "w") as file:
+            file.write(uuid4().hex[:12])
+        try:
+            os.link(temporary, root / "id")
+        except (FileExistsError, FileNotFoundError):
+            pass  # another was quicker, and has swept ours away
+    for left in root.glob(".id-*"):  # ours, and of those who were killed over theirs
+        left.unlink(missing_ok=True)
     return (root / "id").read_text()

@@ -17,7 +17,7 @@ from skylift.store import result_storage
 CLIENT_VERSION = "3.99.0"
 """Clients refuse another major version than their own, and grumble about an older one than theirs."""
 
-router = APIRouter()
+router = APIRouter(tags=["Service"])
 
 
 @router.get("/health", dependencies=[scopes.OPEN])

@@ -23,13 +23,17 @@ from skylift.api import (
     flow_run_states,
     flow_runs,
     flows,
+    log_download,
     logs,
+    openapi,
     task_runs,
+    upkeep,
     variables,
     work_pools,
     work_queues,
     workers,
 )
+from skylift.api.bodies import RequestLimits
 from skylift.feeds import Feeds
 from skylift.parts import Parts
 from skylift.store import block_catalogue
@@ -52,12 +56,14 @@ ROUTERS: tuple[APIRouter, ...] = (
     variables.router,
     blocks.router,
     logs.router,
+    log_download.router,
     events.router,
     concurrency_limits.by_name,
     concurrency_limits.by_tag,
     artifacts.router,
     automations.router,
     api_keys.router,
+    upkeep.router,
 )
 
 
@@ -77,7 +83,9 @@ def create_app(parts: Parts, *, is_trusted: bool = False) -> FastAPI:
     app.state.parts = parts
     app.state.is_trusted = is_trusted
     errors.install(app)
+    app.add_middleware(RequestLimits)
     app.state.feeds = Feeds(parts.store)
     for router in (*ROUTERS, event_streams.router):
         app.include_router(router, prefix="/api")
+    openapi.install(app, ROUTERS, "/api")
     return app

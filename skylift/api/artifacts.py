@@ -16,7 +16,7 @@ from skylift.store import artifacts
 router = APIRouter(prefix="/artifacts", tags=["Artifacts"])
 
 
-@router.post("/", status_code=201, dependencies=[scopes.own_by_body()])
+@router.post("/", status_code=201, dependencies=[scopes.own_by_body(in_hooks=True)])
 def create_artifact(parts: PartsDep, caller: CallerDep, body: ArtifactCreate) -> Artifact:
     """A run may only make artifacts of its own, and of its subflows."""
     caller.must_reach(parts.store, body.flow_run_id)
@@ -49,19 +49,23 @@ def count_latest_artifacts(parts: PartsDep, body: FilterBody) -> int:
         return artifacts.count_latest(tx, body.filters)
 
 
-@router.get("/{key}/latest", dependencies=[scopes.SHARED_READ])
-def read_latest_artifact(parts: PartsDep, key: str) -> ArtifactCollection:
+@router.get("/{key}/latest", dependencies=[scopes.seen()])
+def read_latest_artifact(parts: PartsDep, caller: CallerDep, key: str) -> ArtifactCollection:
     with parts.store.reading() as tx:
-        return artifacts.latest(tx, key)
+        artifact = artifacts.latest(tx, key)
+        caller.must_see(tx, artifact.flow_run_id)
+        return artifact
 
 
-@router.get("/{artifact_id}", dependencies=[scopes.SHARED_READ])
-def read_artifact(parts: PartsDep, artifact_id: UUID) -> Artifact:
+@router.get("/{artifact_id}", dependencies=[scopes.seen()])
+def read_artifact(parts: PartsDep, caller: CallerDep, artifact_id: UUID) -> Artifact:
     with parts.store.reading() as tx:
-        return artifacts.by_id(tx, artifact_id)
+        artifact = artifacts.by_id(tx, artifact_id)
+        caller.must_see(tx, artifact.flow_run_id)
+        return artifact
 
 
-@router.patch("/{artifact_id}", status_code=204, dependencies=[scopes.own_by_body()])
+@router.patch("/{artifact_id}", status_code=204, dependencies=[scopes.own_by_body(in_hooks=True)])
 def update_artifact(parts: PartsDep, caller: CallerDep, artifact_id: UUID, body: ArtifactUpdate) -> None:
     """A run may only change its own."""
     _must_reach(parts, caller, artifact_id)

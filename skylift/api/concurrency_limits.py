@@ -23,6 +23,7 @@ from skylift.models.limits import (
     Increment,
     IncrementWithLease,
     Lease,
+    LimitOnTag,
     Release,
     Renewal,
     TagLimit,
@@ -138,7 +139,7 @@ def create_tag_limit(parts: PartsDep, body: TagLimitCreate, response: Response) 
             limits.change(tx, name, ConcurrencyLimitUpdate(limit=body.concurrency_limit))
             made = False
         except NotFoundError:
-            limits.create(tx, ConcurrencyLimitCreate(name=name, limit=body.concurrency_limit))
+            limits.create(tx, LimitOnTag(name=name, limit=body.concurrency_limit))
             made = True
         return _tag_limits(tx, [limits.row_of(tx, name)])[0], made
 

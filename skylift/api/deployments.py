@@ -147,6 +147,7 @@ def create_flow_run(
 
     def work(tx: Tx) -> tuple[FlowRun, bool]:
         row, made = new_runs.of_deployment(tx, deployments.by_id(tx, deployment_id), body)
+        caller.has_asked_for(tx, row, made=made, parent=body.parent_task_run_id)
         return views.run(tx, row), made
 
     run, made = parts.store.transaction(work)
@@ -178,7 +179,9 @@ def create_flow_runs(
         caller.must_reach_task_run(parts.store, each.parent_task_run_id)
 
     def work(tx: Tx, wanted: DeploymentRunCreate) -> UUID:
-        run_id: UUID = new_runs.of_deployment(tx, deployments.by_id(tx, deployment_id), wanted)[0].id
+        row, made = new_runs.of_deployment(tx, deployments.by_id(tx, deployment_id), wanted)
+        caller.has_asked_for(tx, row, made=made, parent=wanted.parent_task_run_id)
+        run_id: UUID = row.id
         return run_id
 
     with parts.store.reading() as tx:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
+from uuid import UUID
 
 from fastapi import Body, Depends, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from skylift.parts import Parts
+from skylift.store.filters import SEEN_BY
 
 
 def parts_of(request: Request) -> Parts:
@@ -19,20 +21,40 @@ def parts_of(request: Request) -> Parts:
 PartsDep = Annotated[Parts, Depends(parts_of)]
 
 
-class Filter(BaseModel):
-    """The body of a `…/filter` route: filters by resource name, a sort and a page."""
+class Filtering(BaseModel):
+    """A body with filters by resource name, beside what a route adds."""
 
     model_config = ConfigDict(extra="allow")
+
+    _seen_by: UUID | None = PrivateAttr(None)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The filters as they were sent."""
+        return dict(self.model_extra or {})
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """What `skylift.store.filters` reads: those, narrowed to what the caller may see."""
+        return {**self.asked, SEEN_BY: self._seen_by}
+
+    def narrowed(self, request: Request) -> Self:
+        """The same body, for whoever sent this request; `scopes` has noted who that is."""
+        self._seen_by = request.state.seen_by
+        return self
+
+
+class Filter(Filtering):
+    """The body of a `…/filter` route: filters by resource name, a sort and a page."""
 
     sort: str | None = None
     limit: int | None = None
     offset: int | None = None
 
-    @property
-    def filters(self) -> dict[str, Any]:
-        """Everything but the sort and the page: what `skylift.store.filters` reads."""
-        return dict(self.model_extra or {})
+
+async def _filter(request: Request, body: Annotated[Filter, Body(default_factory=Filter)]) -> Filter:
+    return body.narrowed(request)
 
 
-FilterBody = Annotated[Filter, Body(default_factory=Filter)]
+FilterBody = Annotated[Filter, Depends(_filter)]
 """Any body, none included: what is not known is refused where it is read."""

@@ -106,6 +106,14 @@ def any_error(request: Request, error: Exception) -> JSONResponse:
     )
 
 
+def answer(sentence: str, status: int) -> JSONResponse:
+    """A refusal that no exception stands for, in the same shape."""
+    body: dict[str, Any] = {"detail": sentence}
+    if status == 422:
+        body |= _invalid([{"loc": ["body"], "msg": sentence, "type": "value_error"}])
+    return JSONResponse(body, status)
+
+
 def _invalid(details: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "exception_message": "Invalid request received.",

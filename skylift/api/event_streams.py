@@ -183,7 +183,7 @@ async def send_logs(connection: Connection) -> None:
     frame = await connection.first_frame("filter")
     wanted = logs.read_wanted({"logs": frame.get("filter")})
     if connection.caller.is_run:
-        await to_thread.run_sync(_must_reach, connection, wanted)
+        await to_thread.run_sync(_must_see, connection, wanted)
     feeds: Feeds = connection.socket.app.state.feeds
 
     async def work() -> None:
@@ -197,11 +197,12 @@ async def send_logs(connection: Connection) -> None:
     await while_open(connection, work)
 
 
-def _must_reach(connection: Connection, wanted: Wanted) -> None:
-    """A run must say which of its own runs it means, as over REST."""
+def _must_see(connection: Connection, wanted: Wanted) -> None:
+    """A run must say which runs it means, and may see them, as over REST."""
     try:
         runs: list[UUID | None] = [*(wanted.runs() or [])]
-        connection.caller.must_reach(connection.parts.store, *(runs or [None]))
+        with connection.parts.store.reading() as tx:
+            connection.caller.must_see(tx, *(runs or [None]))
     except ForbiddenError as error:
         raise InvalidError(str(error)) from None
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body
-from pydantic import BaseModel, ConfigDict
+from fastapi import APIRouter, Body, Request
+from pydantic import BaseModel
 
 from skylift.api import scopes, views
-from skylift.api.deps import FilterBody, PartsDep
+from skylift.api.deps import FilterBody, Filtering, PartsDep
 from skylift.api.pages import Bulk, BulkBody, Deleted, Page, PageBody, matching_ids, read_page
 from skylift.errors import NotFoundError
 from skylift.models.base import Instant
@@ -32,26 +32,20 @@ def paginate_flow_runs(parts: PartsDep, body: PageBody) -> FlowRunPage:
         return FlowRunPage(results=views.run_list(tx, rows), **page)
 
 
-class HistoryBody(BaseModel):
+class HistoryBody(Filtering):
     """The stretch of time, and filters as everywhere."""
-
-    model_config = ConfigDict(extra="allow")
 
     history_start: Instant
     history_end: Instant
     history_interval_seconds: float
 
-    @property
-    def filters(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
-
 
 @router.post("/history", dependencies=[scopes.SHARED_READ])
-def read_history(parts: PartsDep, body: HistoryBody) -> list[HistoryInterval]:
+def read_history(parts: PartsDep, request: Request, body: HistoryBody) -> list[HistoryInterval]:
     """How many runs of each state were expected in each interval."""
     seconds = body.history_interval_seconds
     with parts.store.reading() as tx:
-        return run_times.history(tx, body.filters, body.history_start, body.history_end, seconds)
+        return run_times.history(tx, body.narrowed(request).filters, body.history_start, body.history_end, seconds)
 
 
 @router.post("/lateness", dependencies=[scopes.SHARED_READ])

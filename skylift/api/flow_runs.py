@@ -40,6 +40,7 @@ def create_flow_run(parts: PartsDep, caller: CallerDep, body: FlowRunCreate, res
     def work(tx: Tx) -> tuple[FlowRun, bool]:
         flows.by_id(tx, body.flow_id)
         row, made = new_runs.alone(tx, body)
+        caller.has_asked_for(tx, row, made=made, parent=body.parent_task_run_id)
         return views.run(tx, row), made
 
     run, made = parts.store.transaction(work)
@@ -60,7 +61,7 @@ def count_flow_runs(parts: PartsDep, body: FilterBody) -> int:
         return int(tx.conn.execute(count_filtered("flow_runs", body.filters)).scalar_one())
 
 
-@router.get("/{flow_run_id}", dependencies=[scopes.SHARED_READ])
+@router.get("/{flow_run_id}", dependencies=[scopes.seen("flow_run_id")])
 def read_flow_run(parts: PartsDep, flow_run_id: UUID) -> FlowRun:
     with parts.store.reading() as tx:
         return views.run(tx, runs.by_id(tx, flow_run_id))
@@ -111,7 +112,7 @@ def update_labels(parts: PartsDep, flow_run_id: UUID, body: JsonObject) -> None:
     parts.store.transaction(runs.add_labels, flow_run_id, body)
 
 
-@router.get("/{flow_run_id}/states", dependencies=[scopes.SHARED_READ])
+@router.get("/{flow_run_id}/states", dependencies=[scopes.seen("flow_run_id")])
 def read_states(parts: PartsDep, flow_run_id: UUID) -> list[State]:
     with parts.store.reading() as tx:
         return runs.history(tx, runs.by_id(tx, flow_run_id).id)
@@ -126,7 +127,7 @@ class Explanation(BaseModel):
     """Why it has not started, where it has not."""
 
 
-@router.get("/{flow_run_id}/explain", dependencies=[scopes.SHARED_READ])
+@router.get("/{flow_run_id}/explain", dependencies=[scopes.seen("flow_run_id")])
 def explain(parts: PartsDep, flow_run_id: UUID) -> Explanation:
     """What happened when, how long each phase took, what to do about a failure, and what a run waits for."""
     with parts.store.reading() as tx:

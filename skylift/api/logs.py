@@ -24,10 +24,10 @@ def create_logs(parts: PartsDep, caller: CallerDep, body: list[LogCreate]) -> No
 
 @router.post("/filter", dependencies=[scopes.own_by_body(role=Role.VIEWER)])
 def filter_logs(parts: PartsDep, caller: CallerDep, body: FilterBody) -> list[Log]:
-    """Lines in order of time. A run may only read its own."""
-    runs = logs.read_wanted(body.filters).runs()
+    """Lines in order of time. A run must name the runs, and may only read those of runs that it may see."""
+    runs = logs.read_wanted(body.asked).runs()
     if caller.is_run and runs is None:
         raise ForbiddenError("The token of a run must filter by its own flow_run_id")
-    caller.must_reach(parts.store, *(runs or []))
     with parts.store.reading() as tx:
-        return logs.find(tx, body.filters, body.sort, body.limit, body.offset)
+        caller.must_see(tx, *(runs or []))
+        return logs.find(tx, body.asked, body.sort, body.limit, body.offset)

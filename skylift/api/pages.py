@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Body
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Body, Depends, Request
+from pydantic import BaseModel, Field
 
-from skylift.api.deps import Filter
+from skylift.api.deps import Filter, Filtering
 from skylift.store import Tx
 from skylift.store.filters import MAX_LIMIT, count_filtered, select_filtered
 
@@ -26,7 +26,11 @@ class PageFilter(Filter):
         return MAX_LIMIT if self.limit is None else self.limit
 
 
-PageBody = Annotated[PageFilter, Body(default_factory=PageFilter)]
+async def _page(request: Request, body: Annotated[PageFilter, Body(default_factory=PageFilter)]) -> PageFilter:
+    return body.narrowed(request)
+
+
+PageBody = Annotated[PageFilter, Depends(_page)]
 
 
 class Page(BaseModel):
@@ -46,17 +50,10 @@ def read_page(tx: Tx, resource: str, body: PageFilter) -> tuple[list[Any], dict[
     return rows, {"count": count, "limit": size, "pages": -(-count // size) if size else 0, "page": body.page}
 
 
-class Bulk(BaseModel):
-    """The body of a route that acts on all that a filter matches, up to a limit."""
-
-    model_config = ConfigDict(extra="allow")
+class Bulk(Filtering):
+    """The body of a route that acts on all that a filter matches, up to a limit. Such routes are for people only."""
 
     limit: int = Field(MOST_AT_ONCE, ge=1, le=MOST_AT_ONCE)
-
-    @property
-    def filters(self) -> dict[str, Any]:
-        """As `Filter.filters`."""
-        return dict(self.model_extra or {})
 
 
 BulkBody = Annotated[Bulk, Body(default_factory=Bulk)]

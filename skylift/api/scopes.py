@@ -2,8 +2,9 @@
 
 - `OPEN`: anyone, without credentials (health, and admission, which has a proof of its own).
 - `NONE`, `READ`, `DEPLOY`: people only.
-- `own(…)`: a run's token for its own run and its subflows only.
-- `SHARED_READ`, `SHARED_WRITE`, `KEPT_WRITE`: what flows of all runs share.
+- `own(…)`: a run's token for its own run and its subflows only; `seen(…)`: to look, also for runs that it asked for.
+- `SHARED_READ`, `SHARED_WRITE`, `KEPT_WRITE`: what flows of all runs share. Filters of runs, and of what belongs to
+  them, answer with what is in the run's sight.
 
 People come with an API key, which has a role: where a route names none, reading takes a viewer, what runs may do too
 takes a deployer, and all else an admin. While there is no key at all, whoever reaches the API is an admin. A run's
@@ -23,17 +24,16 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import Column, select
+from sqlalchemy import Column, Row, select
 
 from skylift.api.deps import PartsDep
 from skylift.errors import ForbiddenError, SkyliftError
 from skylift.ids import API_KEY_PREFIX, RUN_TOKEN_PREFIX, token_hash
 from skylift.models.api_keys import Role
 from skylift.parts import Parts
-from skylift.store import Store, Tx, api_keys
+from skylift.store import Store, Tx, api_keys, sight
 from skylift.store.attempts import CANCELLED
 from skylift.store.tables import attempts, ended_attempts, task_runs
-from skylift.store.task_runs import own_or_below
 
 OWN_ONLY = "The token of a run is valid for its own run only"
 LAST_LOGS = timedelta(minutes=5)
@@ -100,11 +100,36 @@ class Caller:
         if row:
             self.must_reach(store, row.flow_run_id)
 
+    def must_see(self, tx: Tx, *flow_run_ids: UUID | None) -> None:
+        """Raises `ForbiddenError` where a run asks about another that is neither its own, nor a subflow, nor one that
+        it has asked for."""
+        if not self.flow_run_id:
+            return
+        if not sight.seen(tx, self.flow_run_id, {each for each in flow_run_ids if each}) >= set(flow_run_ids):
+            raise ForbiddenError(OWN_ONLY)
+
+    def must_see_task_run(self, tx: Tx, task_run_id: UUID | None) -> None:
+        """As `must_see`, of a task run's flow run. One that is not there: it is nobody's."""
+        if not self.is_run or task_run_id is None:
+            return
+        row = tx.one(select(task_runs.c.flow_run_id).where(task_runs.c.id == task_run_id))
+        if row:
+            self.must_see(tx, row.flow_run_id)
+
+    def has_asked_for(self, tx: Tx, run: Row[Any], *, made: bool, parent: UUID | None) -> None:
+        """A run has created this one, or got the one that its idempotency key brought: it may look after it. Raises
+        `ForbiddenError` for one that a schedule made, whose key anyone can tell."""
+        if not self.flow_run_id or (made and parent):
+            return
+        if run.auto_scheduled:
+            raise ForbiddenError(OWN_ONLY)
+        sight.note_asked(tx, self.flow_run_id, run.id)
+
     def reached(self, tx: Tx, flow_run_ids: Iterable[UUID]) -> set[UUID]:
         """Those of these flow runs that the caller may speak for: its own and its subflows, or all to a person."""
         if not self.flow_run_id:
             return set(flow_run_ids)
-        return own_or_below(tx, self.flow_run_id, flow_run_ids)
+        return sight.own_or_below(tx, self.flow_run_id, flow_run_ids)
 
 
 ROLES = list(Role)
@@ -168,14 +193,19 @@ class Declared:
     """The path parameter that must name the run's own run (or attempt)."""
     names: Literal["flow_run_id", "attempt_id"] = "flow_run_id"
     after_end: bool = False
+    in_hooks: bool = False
+    """Whether a run that has reported its own end may still do it, as with what is shared."""
     role: Role | None = None
     """What a person's key must have; None: told by the rest."""
+    only_looks: bool = False
+    """The run that is named may also be one that the caller has asked for."""
 
     def __call__(self, request: Request, caller: CallerDep, parts: PartsDep) -> None:
+        request.state.seen_by = caller.flow_run_id
         if not caller.is_run:
             caller.must_be(self.role_for(request.method))
             return
-        is_open = self.after_end or (caller.is_clearing_up and self.scope in SHARED)
+        is_open = self.after_end or (caller.is_clearing_up and (self.in_hooks or self.scope in SHARED))
         if caller.has_ended and not is_open:
             raise UnauthorizedError("This run has ended: its token is only good for its last logs")
         if self.scope is Scope.NONE:
@@ -183,7 +213,10 @@ class Declared:
         if not self.parameter:
             return
         named = _id(request.path_params[self.parameter])
-        if self.names == "flow_run_id":
+        if self.only_looks:
+            with parts.store.reading() as tx:
+                caller.must_see(tx, named)
+        elif self.names == "flow_run_id":
             caller.must_reach(parts.store, named)
         elif named != caller.attempt_id:
             raise ForbiddenError(OWN_ONLY)
@@ -215,12 +248,18 @@ def own(
     role: Role | None = None,
 ) -> Any:
     """A run's token passes where this path parameter names its own flow run or a subflow of it (or its attempt)."""
-    return Depends(Declared(Scope.OWN, parameter, of, after_end, role))
+    return Depends(Declared(Scope.OWN, parameter, of, after_end, role=role))
 
 
-def own_by_body(*, after_end: bool = False, role: Role | None = None) -> Any:
+def own_by_body(*, after_end: bool = False, in_hooks: bool = False, role: Role | None = None) -> Any:
     """As `own`, but the route itself asks `caller.must_own` or `must_reach` for each run that its body names."""
-    return Depends(Declared(Scope.OWN, after_end=after_end, role=role))
+    return Depends(Declared(Scope.OWN, after_end=after_end, in_hooks=in_hooks, role=role))
+
+
+def seen(parameter: str | None = None) -> Any:
+    """A run's token passes where this path parameter names a flow run in its sight; without one the route itself asks
+    `caller.must_see` for the run that its answer belongs to."""
+    return Depends(Declared(Scope.OWN, parameter, in_hooks=True, role=Role.VIEWER, only_looks=True))
 
 
 OPEN = Depends(Open())

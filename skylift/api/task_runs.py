@@ -58,10 +58,12 @@ def paginate_task_runs(parts: PartsDep, body: PageBody) -> TaskRunPage:
         return TaskRunPage(results=task_runs.view(tx, rows), **page)
 
 
-@router.get("/{task_run_id}", dependencies=[scopes.SHARED_READ])
-def read_task_run(parts: PartsDep, task_run_id: UUID) -> TaskRun:
+@router.get("/{task_run_id}", dependencies=[scopes.seen()])
+def read_task_run(parts: PartsDep, caller: CallerDep, task_run_id: UUID) -> TaskRun:
     with parts.store.reading() as tx:
-        return task_runs.view(tx, [task_runs.by_id(tx, task_run_id)])[0]
+        row = task_runs.by_id(tx, task_run_id)
+        caller.must_see(tx, row.flow_run_id)
+        return task_runs.view(tx, [row])[0]
 
 
 @router.patch("/{task_run_id}", status_code=204, dependencies=[scopes.own_by_body()])
@@ -86,14 +88,17 @@ def set_state(
     return result
 
 
-@states_router.get("/", dependencies=[scopes.SHARED_READ])
-def read_task_run_states(parts: PartsDep, task_run_id: UUID) -> list[State]:
+@states_router.get("/", dependencies=[scopes.seen()])
+def read_task_run_states(parts: PartsDep, caller: CallerDep, task_run_id: UUID) -> list[State]:
     """All states of a task run, oldest first; of one that does not exist there are none."""
     with parts.store.reading() as tx:
+        caller.must_see_task_run(tx, task_run_id)
         return task_runs.history(tx, task_run_id)
 
 
-@states_router.get("/{state_id}", dependencies=[scopes.SHARED_READ])
-def read_task_run_state(parts: PartsDep, state_id: UUID) -> State:
+@states_router.get("/{state_id}", dependencies=[scopes.seen()])
+def read_task_run_state(parts: PartsDep, caller: CallerDep, state_id: UUID) -> State:
     with parts.store.reading() as tx:
-        return task_runs.state(tx, state_id)
+        state = task_runs.state(tx, state_id)
+        caller.must_see(tx, state.state_details.flow_run_id)
+        return state

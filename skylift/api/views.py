@@ -12,7 +12,7 @@ from skylift.models.flows import ConcurrencyOptions, Deployment, DeploymentLimit
 from skylift.models.pools import Status, WorkPool, WorkQueue
 from skylift.models.runs import FlowRun, Holder
 from skylift.registry import Providers
-from skylift.store import Tx, attempts, deployments, pull, run_times, runs, workers
+from skylift.store import Tx, attempts, deployments, pull, run_times, runs, slots, workers
 from skylift.store.pools import settings_of
 from skylift.store.tables import flow_runs, flows, work_pools, work_queues
 
@@ -21,12 +21,14 @@ def pools(tx: Tx, rows: Iterable[Row[Any]], providers: Providers) -> list[WorkPo
     """A pool that pushes is ready as soon as its provider is installed; nobody has to poll it. One that workers pull
     from is ready while one of them is there."""
     rows = list(rows)
+    used = slots.by_pool(tx, [row for row in rows if row.concurrency_limit is not None])
     in_touch = workers.pools_in_touch(tx, [row.id for row in rows if row.type not in providers])
     return [
         WorkPool.model_validate(
             dict(row._mapping)
             | {
                 "status": _status(row, is_ready=row.type in providers or row.id in in_touch),
+                "active_slots": sum(used[row.id].values()) if row.id in used else None,
                 "storage_configuration": row.storage_configuration or {},
                 "settings": settings_of(row),
             }
@@ -42,12 +44,16 @@ def _status(row: Row[Any], *, is_ready: bool) -> Status:
 def queues(tx: Tx, rows: Iterable[Row[Any]], providers: Providers) -> list[WorkQueue]:
     rows = list(rows)
     owners = _by_id(tx, work_pools, {row.work_pool_id for row in rows})
-    return [_queue(tx, row, owners[row.work_pool_id], providers) for row in rows]
+    limited = {row.work_pool_id for row in rows if row.concurrency_limit is not None}
+    used = slots.by_pool(tx, [owners[each] for each in sorted(limited)])
+    return [_queue(tx, row, owners[row.work_pool_id], providers, used.get(row.work_pool_id, {})) for row in rows]
 
 
-def _queue(tx: Tx, row: Row[Any], owner: Row[Any], providers: Providers) -> WorkQueue:
+def _queue(tx: Tx, row: Row[Any], owner: Row[Any], providers: Providers, used: dict[UUID, int]) -> WorkQueue:
     status = _status(row, is_ready=owner.type in providers or pull.was_polled(tx, row.last_polled))
-    return WorkQueue.model_validate(dict(row._mapping) | {"status": status, "work_pool_name": owner.name})
+    taken = None if row.concurrency_limit is None else used.get(row.id, 0)
+    values = dict(row._mapping) | {"status": status, "work_pool_name": owner.name, "active_slots": taken}
+    return WorkQueue.model_validate(values)
 
 
 def deployment_list(tx: Tx, rows: Sequence[Row[Any]], providers: Providers) -> list[Deployment]:

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Body
 from skylift import collections
 from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, PartsDep
-from skylift.models.pools import WorkPool, WorkPoolCreate, WorkPoolUpdate, WorkQueue, WorkQueueCreate
+from skylift.models.pools import WorkPool, WorkPoolCreate, WorkPoolUpdate, WorkQueue, WorkQueueCreate, WorkQueueUpdate
 from skylift.models.runs import Holder
 from skylift.models.workers import PoolSlots, PoolSlotsQuery
 from skylift.parts import Parts
-from skylift.store import attempts, pools, slots
+from skylift.store import Tx, attempts, pools, slots
 from skylift.store.filters import count_filtered, select_filtered
 from skylift.store.tables import work_queues
 
@@ -96,6 +96,22 @@ def filter_work_queues(parts: PartsDep, name: str, body: FilterBody) -> list[Wor
 def read_work_queue(parts: PartsDep, name: str, queue: str) -> WorkQueue:
     with parts.store.reading() as tx:
         return views.queues(tx, [pools.queue_by_name(tx, name, queue)], parts.providers)[0]
+
+
+@router.patch("/{name}/queues/{queue}", status_code=204, dependencies=[scopes.NONE])
+def update_work_queue(parts: PartsDep, name: str, queue: str, body: WorkQueueUpdate) -> None:
+    def work(tx: Tx) -> None:
+        pools.update_queue(tx, pools.queue_by_name(tx, name, queue).id, body)
+
+    parts.store.transaction(work)
+
+
+@router.delete("/{name}/queues/{queue}", status_code=204, dependencies=[scopes.NONE])
+def delete_work_queue(parts: PartsDep, name: str, queue: str) -> None:
+    def work(tx: Tx) -> None:
+        pools.delete_queue(tx, pools.queue_by_name(tx, name, queue).id)
+
+    parts.store.transaction(work)
 
 
 def _queue(parts: Parts, row: Any) -> WorkQueue:

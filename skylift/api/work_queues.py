@@ -6,15 +6,34 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Body
+from fastapi.responses import JSONResponse
 
 from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, PartsDep
-from skylift.models.pools import WorkQueue, WorkQueueUpdate
+from skylift.errors import InvalidError
+from skylift.models.pools import WorkQueue, WorkQueueCreate, WorkQueueUpdate
 from skylift.models.workers import QueueHealth, QueueSlots, QueueSlotsQuery
 from skylift.store import pools, slots
 from skylift.store.filters import select_filtered
 
 router = APIRouter(prefix="/work_queues", tags=["Work queues"])
+
+
+@router.post("/", status_code=422, dependencies=[scopes.NONE])
+def create_work_queue(body: WorkQueueCreate) -> JSONResponse:
+    """422: every queue belongs to a pool, and this names none."""
+    raise InvalidError(
+        f"A work queue belongs to a work pool, and there is no default pool: name one, as in "
+        f"`prefect work-queue create {body.name!r} --pool POOL`",
+        field="work_pool_name",
+    )
+
+
+@router.get("/name/{name}", dependencies=[scopes.SHARED_READ])
+def read_work_queue_by_name(parts: PartsDep, name: str) -> WorkQueue:
+    """The queue of this name, where one pool only has one."""
+    with parts.store.reading() as tx:
+        return views.queues(tx, [pools.only_queue_named(tx, name)], parts.providers)[0]
 
 
 @router.post("/filter", dependencies=[scopes.SHARED_READ])

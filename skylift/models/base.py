@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+EARLIEST, LATEST = datetime(1000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""The times that are kept. Beyond, four digits are not enough, and adding a zone or a duration leaves the calendar."""
 
 
 def _utc(value: datetime) -> datetime:
     """Clients leave the zone out at times; on this wire that means UTC."""
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=UTC)
+    if not EARLIEST <= value <= LATEST:
+        raise PydanticCustomError("time_range", "must be a time from the years 1000 to 9000")
+    return value.astimezone(UTC)
 
 
 Instant = Annotated[datetime, AfterValidator(_utc)]
@@ -19,9 +27,18 @@ Instant = Annotated[datetime, AfterValidator(_utc)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^/%&><]+$")]
 """Names that go into paths. The forbidden characters are the dialect's."""
 
-PositiveInt = Annotated[int, Field(gt=0)]
-Limit = Annotated[int, Field(ge=0)]
+MAX_INT = 2**31 - 1
+"""The largest number that an integer column holds."""
+PositiveInt = Annotated[int, Field(gt=0, le=MAX_INT)]
+Limit = Annotated[int, Field(ge=0, le=MAX_INT)]
 JsonObject = dict[str, Any]
+
+
+def has_nul(value: Any) -> bool:
+    """Whether this is a text, or a list of texts, with a NUL character."""
+    if isinstance(value, list):
+        return any(isinstance(each, str) and "\0" in each for each in value)
+    return isinstance(value, str) and "\0" in value
 
 
 class Wire(BaseModel):
@@ -30,12 +47,18 @@ class Wire(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
+    may_hold_nul: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are not kept as text, and so may hold what PostgreSQL's text does not."""
+
     @model_validator(mode="before")
     @classmethod
     def _without_empty(cls, body: Any) -> Any:
         if not isinstance(body, dict):
             return body
         fields = cls.model_fields
+        for name, value in body.items():
+            if has_nul(value) and name in fields and name not in cls.may_hold_nul:
+                raise PydanticCustomError("nul", "'{name}' may not hold NUL characters", {"name": name})
         return {
             name: value
             for name, value in body.items()

@@ -24,7 +24,11 @@ def _without_nul(value: str) -> str:
     return value
 
 
+MAX_PREFIXES = 100
+"""Each becomes a condition of its own."""
+
 Texts = Annotated[list[Annotated[str, AfterValidator(_without_nul)]], Field(max_length=MAX_VALUES)]
+Prefixes = Annotated[list[Annotated[str, AfterValidator(_without_nul)]], Field(max_length=MAX_PREFIXES)]
 
 
 class Asked(BaseModel):
@@ -44,8 +48,8 @@ class Occurred(Asked):
 
 
 class EventName(Asked):
-    prefix: Texts | None = None
-    exclude_prefix: Texts | None = None
+    prefix: Prefixes | None = None
+    exclude_prefix: Prefixes | None = None
     name: Texts | None = None
     exclude_name: Texts | None = None
 
@@ -82,7 +86,7 @@ def _fits(pattern: str, value: str) -> bool:
 
 class ResourceFilter(Asked):
     id: Texts | None = None
-    id_prefix: Texts | None = None
+    id_prefix: Prefixes | None = None
     labels: Specification | None = None
     distinct: bool = False
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from skylift.errors import InvalidError
-from skylift.models.base import Instant, JsonObject, Limit, Name, Stored, Wire
+from skylift.models.base import Instant, JsonObject, Limit, Name, PositiveInt, Stored, Wire
 from skylift.models.schedules import Schedule
 from skylift.parameters import check_schema
 
@@ -55,14 +55,17 @@ class ConcurrencyOptions(BaseModel):
 Slug = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[a-z0-9]+([-_][a-z0-9]+)*$")]
 
 
+LONGEST_CATCHUP = 10 * 366 * 86400.0
+
+
 class ScheduleCreate(Wire):
     schedule: Schedule
     active: bool = True
     parameters: JsonObject = Field(default_factory=dict)
     slug: Slug | None = None
-    max_scheduled_runs: int | None = Field(None, gt=0)
+    max_scheduled_runs: PositiveInt | None = None
     catchup_seconds: float | None = Field(
-        None, ge=0, description="How old a slot missed in an outage may be and still be made"
+        None, ge=0, le=LONGEST_CATCHUP, description="How old a slot missed in an outage may be and still be made"
     )
 
 
@@ -71,8 +74,8 @@ class ScheduleUpdate(Wire):
     active: bool | None = None
     parameters: JsonObject | None = None
     slug: Slug | None = None
-    max_scheduled_runs: int | None = Field(None, gt=0)
-    catchup_seconds: float | None = Field(None, ge=0)
+    max_scheduled_runs: PositiveInt | None = None
+    catchup_seconds: float | None = Field(None, ge=0, le=LONGEST_CATCHUP)
 
 
 class DeploymentSchedule(Stored):
@@ -109,7 +112,7 @@ class DeploymentCreate(Wire):
     enforce_parameter_schema: bool = True
     job_variables: JsonObject = Field(default_factory=dict)
     work_pool_name: str | None = None
-    work_queue_name: str | None = None
+    work_queue_name: Name | None = None
     schedules: list[ScheduleCreate] = Field(default_factory=list)
     concurrency_limit: Limit | None = None
     concurrency_options: ConcurrencyOptions | None = None
@@ -130,7 +133,7 @@ class DeploymentUpdate(Wire):
     enforce_parameter_schema: bool | None = None
     job_variables: JsonObject | None = None
     work_pool_name: str | None = None
-    work_queue_name: str | None = None
+    work_queue_name: Name | None = None
     schedules: list[ScheduleCreate] | None = None
     concurrency_limit: Limit | None = None
     concurrency_options: ConcurrencyOptions | None = None

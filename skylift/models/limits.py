@@ -29,6 +29,12 @@ class ConcurrencyLimitCreate(Wire):
     slot_decay_per_second: PerSecond = 0.0
 
 
+class LimitOnTag(ConcurrencyLimitCreate):
+    """Its name is made of the tag, which may hold what other names may not."""
+
+    name: str
+
+
 class ConcurrencyLimitUpdate(Wire):
     name: Name | None = None
     limit: Count | None = None

@@ -71,6 +71,7 @@ class WorkPool(Stored):
     base_job_template: JsonObject
     is_paused: bool
     concurrency_limit: int | None
+    active_slots: int | None = Field(description="Slots that are taken; null where there is no limit")
     default_queue_id: UUID
     status: Status
     storage_configuration: JsonObject
@@ -79,7 +80,7 @@ class WorkPool(Stored):
 
 class WorkQueueCreate(Wire):
     name: Name
-    description: str | None = None
+    description: str | None = ""
     is_paused: bool = False
     concurrency_limit: Limit | None = None
     priority: PositiveInt | None = None
@@ -99,6 +100,7 @@ class WorkQueue(Stored):
     description: str | None
     is_paused: bool
     concurrency_limit: int | None
+    active_slots: int | None = Field(description="Slots that are taken; null where there is no limit")
     priority: int
     work_pool_id: UUID
     work_pool_name: str | None

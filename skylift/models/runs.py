@@ -4,15 +4,42 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from math import ceil
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
-from skylift.models.base import Instant, JsonObject, Stored, Wire
+from skylift.models.base import MAX_INT, Instant, JsonObject, Name, Stored, Wire
+from skylift.models.events import Indexable
 from skylift.models.states import State, StateCreate, StateType
 
 InputKey = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[a-zA-Z0-9_-]+$")]
+
+
+def _countable(policy: dict[str, Any]) -> dict[str, Any]:
+    delay = policy.get("retry_delay")
+    for name, values in (
+        ("retries", [policy.get("retries")]),
+        ("retry_delay", delay if isinstance(delay, list) else [delay]),
+    ):
+        for value in values:
+            is_number = isinstance(value, int | float) and 0 <= value <= MAX_INT
+            if value is not None and not is_number:
+                raise PydanticCustomError("policy", "'{name}' must be a number, at least 0", {"name": name})
+    return policy
+
+
+def _in_whole_seconds(policy: dict[str, Any]) -> dict[str, Any]:
+    delay = policy.get("retry_delay")
+    return policy | {"retry_delay": ceil(delay)} if isinstance(delay, float) else policy
+
+
+Policy = Annotated[JsonObject, AfterValidator(_countable)]
+"""A run's `empirical_policy`: `retries`, `retry_delay` (seconds), and what is noted of pauses."""
+ShownPolicy = Annotated[JsonObject, AfterValidator(_in_whole_seconds)]
+"""Prefect's engine sends fractions of a second as a flow's `retry_delay`, but its client can only read whole ones."""
 
 
 class FlowRunCreate(Wire):
@@ -27,12 +54,12 @@ class FlowRunCreate(Wire):
     labels: JsonObject = Field(default_factory=dict)
     deployment_id: UUID | None = None
     flow_version: str | None = None
-    empirical_policy: JsonObject = Field(default_factory=dict)
-    idempotency_key: str | None = None
+    empirical_policy: Policy = Field(default_factory=dict)
+    idempotency_key: Indexable | None = None
     parent_task_run_id: UUID | None = None
     job_variables: JsonObject = Field(default_factory=dict)
     work_pool_name: str | None = None
-    work_queue_name: str | None = None
+    work_queue_name: Name | None = None
 
 
 class DeploymentRunCreate(Wire):
@@ -45,17 +72,17 @@ class DeploymentRunCreate(Wire):
     tags: list[str] = Field(default_factory=list)
     labels: JsonObject = Field(default_factory=dict)
     job_variables: JsonObject = Field(default_factory=dict)
-    idempotency_key: str | None = None
+    idempotency_key: Indexable | None = None
     parent_task_run_id: UUID | None = None
     enforce_parameter_schema: bool | None = None
-    work_queue_name: str | None = None
+    work_queue_name: Name | None = None
 
 
 class FlowRunUpdate(Wire):
     name: str | None = None
     flow_version: str | None = None
     parameters: JsonObject | None = None
-    empirical_policy: JsonObject | None = None
+    empirical_policy: Policy | None = None
     tags: list[str] | None = None
     infrastructure_pid: str | None = None
     job_variables: JsonObject | None = None
@@ -71,7 +98,7 @@ class FlowRun(Stored):
     job_variables: JsonObject
     tags: list[str]
     labels: JsonObject
-    empirical_policy: JsonObject
+    empirical_policy: ShownPolicy
     flow_version: str | None
     idempotency_key: str | None
     parent_task_run_id: UUID | None
@@ -169,6 +196,8 @@ class TimelineEntry(BaseModel):
 
 
 class LogCreate(Wire):
+    may_hold_nul = frozenset({"name", "message"})
+
     name: str
     level: int
     message: str
@@ -237,6 +266,9 @@ class Terms(BaseModel):
     parameters: JsonObject
     code: list[JsonObject]
     env: dict[str, str]
+    packages: JsonObject | None = None
+    """For pip, before the code is loaded: `install`, a list of requirements, and `prefect`, whether to see that Prefect
+    is there."""
     working_dir: str | None
     timeout_seconds: float | None
     grace_seconds: float

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from skylift.ids import new_id
 from skylift.models.base import Instant, Wire
+from skylift.models.events import Indexable
 
 
 class StateType(StrEnum):
@@ -62,7 +63,7 @@ class StateCreate(Wire):
     """A state as a client proposes it."""
 
     type: StateType
-    name: str | None = None
+    name: Indexable | None = None
     message: str | None = None
     data: Any = None
     state_details: StateDetails = Field(default_factory=StateDetails)

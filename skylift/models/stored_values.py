@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from skylift.models.base import JsonObject, Name, Stored, Wire
+from skylift.models.events import Indexable
 
 
 class VariableCreate(Wire):
@@ -58,7 +59,7 @@ class BlockSchemaCreate(Wire):
     block_type_id: UUID
     fields: JsonObject
     capabilities: list[str] = Field(default_factory=list)
-    version: str = "non-versioned"
+    version: Indexable = "non-versioned"
 
 
 class BlockSchema(Stored):

@@ -130,6 +130,22 @@ def remove(tx: Tx, artifact_id: UUID) -> None:
         _step_back(tx, row.key, artifact_id)
 
 
+def remove_many(tx: Tx, artifact_ids: Iterable[UUID]) -> None:
+    """Delete those of these that there are; of their keys those before them become the newest."""
+    ids = sorted(artifact_ids)
+    if not ids:
+        return
+    # Locks the keys, as making one does, in one order.
+    for key in sorted(
+        {row.key for row in tx.all(select(table.c.key).where(table.c.id.in_(ids))) if row.key is not None}
+    ):
+        tx.run(update(collections).where(collections.c.key == key).values(updated=collections.c.updated))
+    newest = tx.all(select(collections.c.key, collections.c.latest_id).where(collections.c.latest_id.in_(ids)))
+    tx.run(delete(table).where(table.c.id.in_(ids)))
+    for row in newest:
+        _step_back(tx, row.key, row.latest_id)
+
+
 def _step_back(tx: Tx, key: str, removed: UUID) -> None:
     was_newest = (collections.c.key == key, collections.c.latest_id == removed)
     before = tx.one(

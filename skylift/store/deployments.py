@@ -87,7 +87,8 @@ def slots_of(tx: Tx, deployment_id: UUID, limit: int) -> list[Row[Any]]:
 
 def upsert(tx: Tx, wanted: DeploymentCreate) -> tuple[Row[Any], bool]:
     """The deployment of this flow and name as wanted, and whether it is new."""
-    if not tx.one(select(flows.c.id).where(flows.c.id == wanted.flow_id)):
+    flow = tx.one(select(flows.c.id, flows.c.labels).where(flows.c.id == wanted.flow_id))
+    if not flow:
         raise NotFoundError(f"Flow {wanted.flow_id} not found")
     found = tx.one(
         select(deployments.c.id).where(deployments.c.flow_id == wanted.flow_id, deployments.c.name == wanted.name)
@@ -96,6 +97,7 @@ def upsert(tx: Tx, wanted: DeploymentCreate) -> tuple[Row[Any], bool]:
         mode="json", exclude={"flow_id", "schedules", "work_pool_name", "work_queue_name", "concurrency_options"}
     )
     values |= _place(tx, wanted.work_pool_name, wanted.work_queue_name)
+    values["labels"] = {**flow.labels, "prefect.flow.id": str(flow.id), **wanted.labels}
     values["collision_strategy"] = _strategy(wanted)
     values["engine"] = wanted.engine or _engine(values)
     _check_job_variables(tx, values, f"deployment {wanted.name!r}")
@@ -124,6 +126,8 @@ def update_deployment(tx: Tx, deployment_id: UUID, changes: DeploymentUpdate) ->
     for never_null in ("paused", "parameters", "job_variables", "tags", "labels", "enforce_parameter_schema", "engine"):
         if values.get(never_null, ...) is None:
             del values[never_null]
+    if "labels" in values:
+        values["labels"] = {"prefect.flow.id": str(row.flow_id), **values["labels"]}
     if "work_pool_name" in given or "work_queue_name" in given:
         pool_name = changes.work_pool_name if "work_pool_name" in given else pool_name_of(tx, row)
         values |= _place(tx, pool_name, changes.work_queue_name)

@@ -1,4 +1,4 @@
-"""Which events a run may send and see: those of itself and its subflows."""
+"""Which events a run may send, and which it may see: those of the runs that are its own, or in its sight."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from skylift.models.events import TASK_RUN, Event
 from skylift.store.engine import Tx
-from skylift.store.task_runs import own_or_below
+from skylift.store.sight import own_or_below, seen
 
 
 def own(tx: Tx, flow_run_id: UUID, events: Sequence[Event]) -> list[Event]:
@@ -32,7 +32,7 @@ def of(tx: Tx, flow_run_id: UUID | None) -> Callable[[Event], bool]:
         runs = event.flow_run_ids
         for run in runs:
             if run not in known:
-                known[run] = bool(own_or_below(tx, flow_run_id, [run]))
+                known[run] = bool(seen(tx, flow_run_id, [run]))
         return bool(runs) and all(known[run] for run in runs)
 
     return may_see

@@ -18,6 +18,9 @@ from skylift.models.states import StateType
 MAX_VALUES = 5000
 """How long a list in a filter may be."""
 
+MAX_TERMS = 100
+"""How long it may be where each value becomes a condition of its own: SQLite refuses expressions of a thousand."""
+
 Reader = Callable[[Any, str], Any]
 
 
@@ -66,14 +69,14 @@ def state_type_value(value: Any, path: str) -> str:
     return str(value)
 
 
-def list_of(read: Reader) -> Reader:
+def list_of(read: Reader, longest: int = MAX_VALUES) -> Reader:
     """A list of such values."""
 
     def read_list(value: Any, path: str) -> list[Any]:
         if not isinstance(value, list):
             raise InvalidError(f"'{path}' must be a list", field=path)
-        if len(value) > MAX_VALUES:
-            raise InvalidError(f"'{path}' may have at most {MAX_VALUES} values", field=path)
+        if len(value) > longest:
+            raise InvalidError(f"'{path}' may have at most {longest} values", field=path)
         return [read(item, f"{path}[{index}]") for index, item in enumerate(value)]
 
     return read_list
@@ -85,10 +88,12 @@ Operators = Mapping[str, Reader]
 
 def operators(read: Reader, *names: str) -> Operators:
     """The readers of these operators on values that `read` reads."""
-    return {name: bool_value if name in _FLAGS else list_of(read) if name in _LISTS else read for name in names}
+    lists = {name: list_of(read, MAX_TERMS if name in _TERM_LISTS else MAX_VALUES) for name in _LISTS}
+    return {name: bool_value if name in _FLAGS else lists.get(name, read) for name in names}
 
 
 _LISTS = {"any_", "not_any_", "all_", "startswith_"}
+_TERM_LISTS = {"all_", "startswith_"}
 _FLAGS = {"is_null_", "exists_"}
 
 IDS = operators(uuid_value, "any_", "not_any_", "is_null_")
@@ -99,7 +104,7 @@ TIMES = operators(time_value, "before_", "after_", "is_null_")
 NUMBERS = operators(int_value, "ge_", "le_", "is_null_")
 FLAGS = operators(bool_value, "eq_")
 EXISTS = operators(bool_value, "exists_")
-TAGS = operators(text_value, "all_", "any_", "is_null_")
+TAGS: Operators = {"is_null_": bool_value} | dict.fromkeys(("all_", "any_"), list_of(text_value, MAX_TERMS))
 STATE_TYPES = operators(state_type_value, "any_", "not_any_")
 
 

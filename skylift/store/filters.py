@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any, assert_never
+from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
@@ -24,10 +25,23 @@ from sqlalchemy import (
 )
 
 from skylift.errors import InvalidError
+from skylift.store import sight
 from skylift.store.filter_table import ALIASES, RESOURCES, SORTED_BY_SEVERAL, Resource
 from skylift.store.filter_terms import TAGS, Group, Operators, Term, read_filter, unknown
 
 MAX_LIMIT = 200
+MOST_VALUES = 25_000
+"""In one query: drivers take some 32,000 parameters."""
+SEEN_BY = "seen_by"
+"""Beside the filters, the id of the run that asks: it is told of the runs in its sight, and of what is theirs."""
+
+_OF_RUNS = {
+    "flow_runs": "id",
+    "task_runs": "flow_run_id",
+    "artifacts": "flow_run_id",
+    "artifact_collections": "flow_run_id",
+}
+"""Resources that belong to flow runs, and the column that says to which."""
 
 
 def select_filtered(
@@ -56,8 +70,13 @@ def count_filtered(resource: str, filters: Mapping[str, Any] | None = None) -> S
 def where(resource: str, filters: Mapping[str, Any] | None = None) -> ColumnElement[bool]:
     """The condition on the resource's table."""
     known = RESOURCES[resource]
-    conditions: list[ColumnElement[bool]] = []
-    for name, body in (filters or {}).items():
+    filters = dict(filters or {})
+    if _values(filters) > MOST_VALUES:
+        raise InvalidError(f"A filter may have at most {MOST_VALUES} values in all", field=resource)
+    # No client can send it: what comes as JSON holds no UUID.
+    seen_by = filters.pop(SEEN_BY) if isinstance(filters.get(SEEN_BY), UUID) else None
+    conditions: list[ColumnElement[bool]] = [_in_sight(resource, seen_by)]
+    for name, body in filters.items():
         if body is None:
             continue
         if name == resource:
@@ -65,12 +84,18 @@ def where(resource: str, filters: Mapping[str, Any] | None = None) -> ColumnElem
         elif not _asks(body):
             continue
         elif name in known.links:
-            conditions.append(_related(known, name, body))
+            conditions.append(_related(known, name, {ALIASES.get(name, name): body}, seen_by))
         elif name in known.by_way_of:
-            conditions.append(_related(known, known.by_way_of[name], {name: body}, nested=True))
+            conditions.append(_related(known, known.by_way_of[name], {name: body}, seen_by))
         else:
             raise unknown(name, [resource, *known.links, *known.by_way_of])
     return and_(true(), *conditions)
+
+
+def _values(body: Any) -> int:
+    if isinstance(body, Mapping):
+        return sum(map(_values, body.values()))
+    return len(body) if isinstance(body, list) else 1
 
 
 def _asks(body: Any) -> bool:
@@ -80,11 +105,18 @@ def _asks(body: Any) -> bool:
     return body is not None
 
 
-def _related(known: Resource, name: str, body: Any, *, nested: bool = False) -> ColumnElement[bool]:
+def _in_sight(resource: str, run: UUID | None) -> ColumnElement[bool]:
+    column = _OF_RUNS.get(resource)
+    if run is None or column is None:
+        return true()
+    return RESOURCES[resource].table.c[column].in_(sight.visible(run))
+
+
+def _related(known: Resource, name: str, filters: Mapping[str, Any], seen_by: UUID | None) -> ColumnElement[bool]:
     other = ALIASES.get(name, name)
     own, theirs = known.links[name]
     table = RESOURCES[other].table
-    condition = where(other, body) if nested else _condition(other, body, name)
+    condition = where(other, {**filters, SEEN_BY: seen_by})
     # NULL among the answers would make NOT IN unknown for every row.
     return known.table.c[own].in_(select(table.c[theirs]).where(condition, table.c[theirs].is_not(None)))
 

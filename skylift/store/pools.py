@@ -184,6 +184,15 @@ def queue_by_name(tx: Tx, pool_name: str, name: str) -> Row[Any]:
     return row
 
 
+def only_queue_named(tx: Tx, name: str) -> Row[Any]:
+    """The queue of this name in whatever pool. Raises `NotFoundError`, also where several pools have one."""
+    rows = tx.all(select(work_queues).where(work_queues.c.name == name).limit(2))
+    if len(rows) != 1:
+        why = "Several work pools have a" if rows else "No work pool has a"
+        raise NotFoundError(f"{why} work queue {name!r}: name the pool with --pool")
+    return rows[0]
+
+
 def queues_of(tx: Tx, pool_id: UUID) -> list[Row[Any]]:
     """The pool's queues, the highest priority first."""
     return tx.all(select(work_queues).where(work_queues.c.work_pool_id == pool_id).order_by(work_queues.c.priority))

@@ -15,7 +15,7 @@ from skylift.ids import new_id
 from skylift.models.runs import FlowRunUpdate
 from skylift.models.states import TERMINAL, State, StateDetails, StateType, make_state
 from skylift.names import random_name
-from skylift.store import attempts, due, task_runs, timeline
+from skylift.store import attempts, due, sight, task_runs, timeline
 from skylift.store.engine import Tx
 from skylift.store.tables import attempts as attempts_table
 from skylift.store.tables import due as due_table
@@ -147,6 +147,7 @@ def create_many(tx: Tx, wanted: Sequence[tuple[dict[str, Any], State]]) -> list[
     rows = []
     for values, first in wanted:
         row = NEW_RUN | {"id": new_id(), "name": random_name()} | values
+        row["labels"] = _origin(row) | row["labels"]
         row |= _times(row, first) | {"created": tx.now, "updated": tx.now} | _denormalised(first)
         row["expected_start_time"] = first.scheduled_time or tx.now
         if row["parent_task_run_id"]:
@@ -161,6 +162,12 @@ def create_many(tx: Tx, wanted: Sequence[tuple[dict[str, Any], State]]) -> list[
     waiting = [row for row, first in pairs if first.type is StateType.SCHEDULED and row["work_pool_id"]]
     due.add(tx, [due.entry(row) for row in waiting])
     return rows
+
+
+def _origin(row: dict[str, Any]) -> dict[str, str]:
+    """The labels that tell what a run was made of; a user's own of these names come before them."""
+    labels = {"prefect.flow.id": str(row["flow_id"])}
+    return labels | {"prefect.deployment.id": str(row["deployment_id"])} if row["deployment_id"] else labels
 
 
 def _describe(state: State) -> str:
@@ -329,6 +336,7 @@ def delete_many(tx: Tx, run_ids: Iterable[UUID]) -> None:
         for table in (flow_run_states, flow_run_timeline, flow_run_inputs, log_batches):
             tx.run(delete(table).where(table.c.flow_run_id.in_(chunk)))
         task_runs.delete_of_runs(tx, chunk)
+        sight.forget(tx, chunk)
         tx.run(delete(flow_runs).where(flow_runs.c.id.in_(chunk)))
 
 

@@ -3,11 +3,12 @@ from it is the runs that are Pending or Running, as those workers' own servers c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, func, select, union_all
 
 from skylift.models.states import StateType
 from skylift.models.workers import (
@@ -30,6 +31,27 @@ from skylift.store.tables import flow_runs
 def by_queue(tx: Tx, pool: Row[Any]) -> dict[UUID, int]:
     """How many slots each queue of the pool occupies."""
     return pull.occupied(tx, pool.id) if pull.is_pull(pool.type) else attempts.occupied_by_queue(tx, pool.id)
+
+
+def by_pool(tx: Tx, pool_rows: Iterable[Row[Any]]) -> dict[UUID, dict[UUID, int]]:
+    """How many slots each queue of these pools occupies, by pool and queue, in one query for any number."""
+    pulled: dict[bool, list[UUID]] = {True: [], False: []}
+    found: dict[UUID, dict[UUID, int]] = {}
+    for pool in pool_rows:
+        pulled[pull.is_pull(pool.type)].append(pool.id)
+        found[pool.id] = {}
+    each, waits = attempts_table.c, flow_runs.c
+    pushed = select(each.work_pool_id, each.work_queue_id).where(each.work_pool_id.in_(pulled[False]))
+    taken = select(waits.work_pool_id, waits.work_queue_id).where(
+        waits.work_pool_id.in_(pulled[True]), waits.state_type.in_(pull.HOLDING)
+    )
+    if not found:
+        return found
+    held = union_all(*[query for query, ids in ((pushed, pulled[False]), (taken, pulled[True])) if ids]).subquery()
+    counted = select(held.c.work_pool_id, held.c.work_queue_id, func.count().label("slots"))
+    for row in tx.all(counted.group_by(held.c.work_pool_id, held.c.work_queue_id)):
+        found[row.work_pool_id][row.work_queue_id] = row.slots
+    return found
 
 
 def holders(tx: Tx, pool: Row[Any], queue_id: UUID, limit: int, offset: int = 0) -> list[SlotHolder]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -23,8 +23,6 @@ from skylift.store.tables import task_run_states as states_table
 from skylift.store.tables import task_runs as table
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MAX_DEPTH = 50
-"""How deep subflows may be nested and still belong to the run at the top."""
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -93,25 +91,6 @@ def _state(row: Row[Any], flow_run_id: UUID | None) -> State:
         data=row.data,
         state_details=StateDetails(**{**row.state_details, **ids}),
     )
-
-
-def own_or_below(tx: Tx, ancestor: UUID, flow_run_ids: Iterable[UUID]) -> set[UUID]:
-    """Those of these flow runs that are `ancestor`, or its subflows at any depth."""
-    walks = {each: each for each in flow_run_ids}
-    found: set[UUID] = set()
-    for _ in range(MAX_DEPTH):
-        found |= {start for start, at in walks.items() if at == ancestor}
-        walks = {start: at for start, at in walks.items() if at != ancestor}
-        if not walks:
-            break
-        above = tx.all(
-            select(flow_runs.c.id, table.c.flow_run_id)
-            .join(table, table.c.id == flow_runs.c.parent_task_run_id)
-            .where(flow_runs.c.id.in_(set(walks.values())), table.c.flow_run_id.is_not(None))
-        )
-        up = {row.id: row.flow_run_id for row in above}
-        walks = {start: up[at] for start, at in walks.items() if at in up}
-    return found
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ class TestOnSqlite:
         refused(api.http.patch(f"artifacts/{theirs}", json={"data": 1}), 403)
         refused(api.http.delete(f"artifacts/{theirs}"), 403)
         ok(api.http.delete(f"artifacts/{mine}"), 204)
-        assert ids(api) == [theirs], "what others made can be read"
+        assert ids(api) == []
         slots = {"names": ["db"], "slots": 1}
         ok(api.http.post("v2/concurrency_limits/increment-with-lease", json=slots))
         refused(api.http.post("v2/concurrency_limits/", json={"name": "db", "limit": 1}), 403)

@@ -52,7 +52,8 @@ def test_a_deployment_is_made_once_and_then_changed(api: Api) -> None:
         "new_field": 1,
     }
     made = api.deployment(**given, **sent, schedules=[CRON | {"replaces": "x"}])
-    assert {key: made[key] for key in given} == given
+    labels = {"l": 1, "prefect.flow.id": made["flow_id"]}
+    assert {key: made[key] for key in given} == given | {"labels": labels}
     assert made["concurrency_options"] == {"collision_strategy": "CANCEL_NEW"}
     assert (made["flow_name"], made["work_pool_name"], made["work_queue_name"]) == ("flow", "pool", "default")
     assert (made["status"], made["paused"], made["enforce_parameter_schema"]) == ("READY", False, True)
@@ -183,7 +184,8 @@ def test_an_idempotency_key_makes_one_run(api: Api) -> None:
     asked: dict[str, Any] = {"parameters": {"b": 2}, "tags": ["r"], "labels": {"m": 2}, "idempotency_key": "k"}
     made = api.run(deployment["id"], **asked)
     assert made["parameters"] == {"a": 1, "b": 2}
-    assert (made["tags"], made["labels"]) == (["d", "r"], {"l": 1, "m": 2})
+    origin = {"prefect.flow.id": made["flow_id"], "prefect.deployment.id": deployment["id"]}
+    assert (made["tags"], made["labels"]) == (["d", "r"], {"l": 1, "m": 2} | origin)
     assert (made["state"]["type"], made["state_name"], made["auto_scheduled"]) == ("SCHEDULED", "Scheduled", False)
     assert made["next_scheduled_start_time"] == made["expected_start_time"]
     assert api.run(deployment["id"], status=200, **asked) == made

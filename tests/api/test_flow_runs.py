@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -40,7 +41,8 @@ def test_a_run_by_itself(api: Api) -> None:
         "idempotency_key": "k",
     }
     made = ok(api.http.post("flow_runs/", json={"flow_id": flow, **given, **policy, "new_field": 1}), 201)
-    assert {key: made[key] for key in given | policy} == given | policy
+    labels = {"l": 1, "prefect.flow.id": flow}
+    assert {key: made[key] for key in given | policy} == given | policy | {"labels": labels}
     assert (made["state_type"], made["state"]["type"], made["run_count"]) == ("PENDING", "PENDING", 0)
     assert made["state"]["state_details"]["flow_run_id"] == made["id"]
     assert made["created"]
@@ -55,6 +57,31 @@ def test_a_run_by_itself(api: Api) -> None:
     placed |= {"job_variables": {"command": "true"}, "state": {"type": "SCHEDULED"}}
     ok(api.http.post("flow_runs/", json=placed), 201)
     assert len(api.launch()) == 1
+
+
+def test_a_retry_delay_may_have_a_fraction_that_clients_do_not_read(api: Api) -> None:
+    run = made_in(api, "RUNNING", empirical_policy={"retries": 1, "retry_delay": 7})
+    changed = {"empirical_policy": {"retries": 1, "retry_delay": 0.5}}
+    ok(api.http.patch(f"flow_runs/{run}", json=changed), 204)
+    assert api.read(run)["empirical_policy"]["retry_delay"] == 1
+    answer = ok(api.http.post(f"flow_runs/{run}/set_state", json={"state": {"type": "FAILED"}}), 201)
+    again = answer["state"]["state_details"]["scheduled_time"]
+    assert datetime.fromisoformat(again) - api.place.clock.at == timedelta(seconds=0.5)
+    for wrong in ({"retries": "many"}, {"retry_delay": -1}, {"retry_delay": [1, "x"]}, {"retry_delay": 1e300}):
+        refused(api.http.patch(f"flow_runs/{run}", json={"empirical_policy": wrong}), 422, next(iter(wrong)))
+
+
+def test_labels_tell_where_a_run_is_from(api: Api) -> None:
+    flow = ok(api.http.post("flows/", json={"name": "labelled", "labels": {"team": "x", "own": 1}}), 201)["id"]
+    alone = ok(api.http.post("flow_runs/", json={"flow_id": flow, "labels": {"own": 2}}), 201)
+    assert alone["labels"] == {"team": "x", "own": 2, "prefect.flow.id": flow}
+    wanted = {"flow_id": flow, "name": "d", "labels": {"prefect.flow.id": "mine"}}
+    deployment = ok(api.http.post("deployments/", json=wanted), 201)
+    assert deployment["labels"] == {"team": "x", "own": 1, "prefect.flow.id": "mine"}
+    changed = {"labels": {"new": 1}}
+    ok(api.http.patch(f"deployments/{deployment['id']}", json=changed), 204)
+    run = api.run(deployment["id"])
+    assert run["labels"] == {"new": 1, "prefect.flow.id": flow, "prefect.deployment.id": deployment["id"]}
 
 
 def test_the_life_of_a_run_as_clients_read_it_back(api: Api) -> None:

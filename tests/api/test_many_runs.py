@@ -117,7 +117,8 @@ class TestOnSqlite:
     def test_labels_are_added(self, api: Api) -> None:
         run = made(api, labels={"a": 1, "b": 1})
         ok(api.http.patch(f"flow_runs/{run}/labels", json={"b": 2, "prefect.worker.name": "w"}), 204)
-        assert api.read(run)["labels"] == {"a": 1, "b": 2, "prefect.worker.name": "w"}
+        origin = {"prefect.flow.id": api.read(run)["flow_id"]}
+        assert api.read(run)["labels"] == {"a": 1, "b": 2, "prefect.worker.name": "w"} | origin
         refused(api.http.patch(f"flow_runs/{new_id()}/labels", json={}), 404)
 
     def test_states_by_themselves(self, api: Api) -> None:

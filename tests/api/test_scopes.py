@@ -117,7 +117,7 @@ def _attempt(parts: Parts, run: UUID, attempt_id: UUID | None = None) -> str:
     return made
 
 
-def _ended(parts: Parts, run: UUID, ago: timedelta) -> str:
+def _ended(parts: Parts, run: UUID, ago: timedelta, *, by_itself: bool = False) -> str:
     made = RUN_TOKEN_PREFIX + new_token()
 
     def insert(tx: Tx) -> None:
@@ -130,7 +130,7 @@ def _ended(parts: Parts, run: UUID, ago: timedelta) -> str:
             "provider_type": "process:push",
             "output_offset": 0,
             "reports": True,
-            "reported_end": False,
+            "reported_end": by_itself,
         }
         tx.run(ended_attempts.insert().values(**row))
 
@@ -178,6 +178,22 @@ def test_an_ended_run_hands_in_its_last_logs_only(client: TestClient, parts: Par
     assert client.post("flows/filter", json={}).status_code == 401
     client.headers = _bearer(_ended(parts, RUN, timedelta(minutes=6)))
     assert client.post("logs/", json=[_line(RUN)]).status_code == 401
+
+
+def test_hooks_of_a_run_that_has_reported_its_end(client: TestClient, parts: Parts) -> None:
+    def artifact(run: UUID) -> int:
+        answer = client.post("artifacts/", json={"key": "k", "type": "markdown", "flow_run_id": str(run)})
+        return int(answer.status_code)
+
+    client.headers = _bearer(_ended(parts, RUN, timedelta(minutes=4), by_itself=True))
+    assert client.post("variables/filter", json={}).status_code == 200
+    assert (artifact(RUN), artifact(OTHER)) == (201, 403)
+    answer = client.post(f"flow_runs/{RUN}/set_state", json={"state": {"type": "COMPLETED"}})
+    assert answer.status_code == 401, "it has said how it ended"
+    client.headers = _bearer(_ended(parts, RUN, timedelta(minutes=6), by_itself=True))
+    assert artifact(RUN) == 401
+    client.headers = _bearer(_ended(parts, RUN, timedelta(minutes=4)))
+    assert artifact(RUN) == 401
 
 
 def test_an_unknown_run_token_opens_nothing(client: TestClient) -> None:

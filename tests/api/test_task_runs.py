@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from skylift.ids import new_id
 from skylift.models.events import Event
-from skylift.store import Tx, events, task_runs
+from skylift.store import Tx, events, sight
 from skylift.store.tables import events as events_table
 from skylift.store.tables import flow_runs, task_run_states
 from skylift.store.tables import task_runs as table
@@ -174,7 +174,8 @@ def test_made_once_for_each_key(api: Api) -> None:
     run = flow_run(api, labels={"team": "x"})
     made = make(api, run, labels={"mine": 1}, task_inputs={"n": []}, tags=["t"], name="n")
     assert (made["state"]["name"], made["state_name"], made["run_count"]) == ("Pending", "Pending", 0)
-    assert made["labels"] == {"team": "x", "prefect.flow-run.id": run, "mine": 1}
+    origin = {"prefect.flow.id": api.read(run)["flow_id"], "prefect.flow-run.id": run}
+    assert made["labels"] == {"team": "x", "mine": 1} | origin
     assert read(api, made["id"]) == make(api, run, 200, name="other") == made
     named = make(api, run, dynamic_key="1", id=str(new_id()), state={"type": "RUNNING"})
     assert (named["run_count"], named["start_time"]) == (1, _wire(api.place.clock.at))
@@ -306,7 +307,7 @@ def test_subflows_at_any_depth(api: Api) -> None:
     ids = [UUID(each) for each in (*chain, flow_run(api))]
 
     def below(tx: Tx, top: UUID) -> set[UUID]:
-        return task_runs.own_or_below(tx, top, ids)
+        return sight.own_or_below(tx, top, ids)
 
     with api.place.store.reading() as tx:
         assert below(tx, ids[0]) == set(ids[:-1])

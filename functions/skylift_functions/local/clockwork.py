@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from skylift import cleanup, faults, observe, schedule
 from skylift.dispatch import dispatch
 from skylift.parts import Parts
+from skylift.retention import retention
 from skylift.store import due
 from skylift.wakeups import Dispatch, Observe, Schedule, Wakeup
 from skylift_functions.local.wakeups import LocalWakeups
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 TIMER = 5.0
 """Seconds. Cheap here, where a tick costs no function call; it brings up what other processes wrote."""
 STRAYS_EVERY = 12
+RETENTION_EVERY, RETENTION_FIRST, RETENTION_SECONDS = 720, 12, 60.0
+"""Ticks from one to the next, and from the start to the first; and how long one may take: the rest is the next's."""
 WORKERS, UPKEEP = 6, 3
 
 
@@ -38,6 +41,7 @@ class Clockwork:
     _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WORKERS, "dispatch"))
     _upkeep: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(UPKEEP, "upkeep"))
     _strays: Future[int] | None = None
+    _retention: Future[None] | None = None
 
     def start(self) -> None:
         """Begin, with a tick of the timer at once: what an earlier process left is picked up here."""
@@ -115,3 +119,11 @@ class Clockwork:
             self.wakeups.send(Dispatch(pool), now)
         if ticks % STRAYS_EVERY == 0 and (self._strays is None or self._strays.done()):
             self._strays = self._upkeep.submit(cleanup.stop_strays, self.parts)
+        if ticks % RETENTION_EVERY == RETENTION_FIRST and (self._retention is None or self._retention.done()):
+            self._retention = self._upkeep.submit(self._retain)
+
+    def _retain(self) -> None:
+        try:
+            retention(self.parts, until=time.monotonic() + RETENTION_SECONDS, stopped=self._stopping.is_set)
+        except Exception as error:
+            log.error("Retention failed; it is tried again in an hour: %s", faults.told(error))

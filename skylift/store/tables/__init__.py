@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skylift.store.tables.access import api_keys
+from skylift.store.tables.access import api_keys, asked_runs
 from skylift.store.tables.artifacts import artifact_collections, artifacts
 from skylift.store.tables.base import metadata
 from skylift.store.tables.engine import (
@@ -40,6 +40,7 @@ __all__ = [
     "api_keys",
     "artifact_collections",
     "artifacts",
+    "asked_runs",
     "attempts",
     "block_documents",
     "block_schemas",

@@ -1,8 +1,8 @@
-"""Who may reach the API."""
+"""Who may reach the API, and what there."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Table, Text
+from sqlalchemy import Column, Index, Table, Text, Uuid
 
 from skylift.store.tables.base import key, maybe, metadata, must, times
 from skylift.store.types import UtcDateTime
@@ -18,4 +18,13 @@ api_keys = Table(
     # What a person can tell keys apart by, and nobody can use.
     must("beginning", Text),
     maybe("expires", UtcDateTime),
+)
+
+# Runs that a run has asked for, and may look after, though they are none of its subflows.
+asked_runs = Table(
+    "asked_runs",
+    metadata,
+    Column("asked_by", Uuid, primary_key=True),
+    Column("flow_run_id", Uuid, primary_key=True),
+    Index(None, "flow_run_id"),
 )

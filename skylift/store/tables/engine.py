@@ -133,6 +133,7 @@ schedule_slots = Table(
     Column("slot", UtcDateTime, primary_key=True),
     maybe("flow_run_id", Uuid),
     maybe("skipped", Text),
+    Index(None, "slot"),
 )
 
 flow_runs = Table(
@@ -179,6 +180,8 @@ flow_runs = Table(
     Index(None, "flow_id", "expected_start_time"),
     Index(None, "work_pool_id", "state_type"),
     Index(None, "parent_task_run_id"),
+    # What ended long ago goes.
+    Index(None, "end_time", "id"),
 )
 
 flow_run_states = Table(

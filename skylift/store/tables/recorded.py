@@ -61,6 +61,7 @@ task_runs = Table(
     # In this order: within a flow run the dynamic key alone leaves one or a few.
     UniqueConstraint("flow_run_id", "dynamic_key", "task_key"),
     Index(None, "expected_start_time"),
+    Index(None, "flow_run_id", "expected_start_time"),
 )
 
 task_run_states = Table(

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -15,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from skylift.provider import OutOfCapacity, Rejected, Unreachable, Watched
 from skylift_process import PROVIDER, ProcessProvider, shim
-from skylift_process.adapter import default_root
+from skylift_process.adapter import default_root, place_id
 from skylift_process.errors import to_error
 from skylift_process.folder import AttemptFolder
 from skylift_process.output import LINE_LIMIT, Output, to_text
@@ -257,3 +258,11 @@ def test_the_shim_is_small(harness: ProcessHarness, provider: ProcessProvider) -
     harness.wait(watched, "ended")
     assert int(status.split("VmRSS:")[1].split()[0]) < 14_000  # about 9,000 kB here; builds differ
     assert int(fields[11]) + int(fields[12]) <= 10  # hundredths of a second; 2 here
+
+
+def test_the_folder_has_one_name_however_many_begin_at_once_or_are_killed_over_it(tmp_path: Path) -> None:
+    (tmp_path / ".id-left").write_text("")
+    with ThreadPoolExecutor(8) as threads:
+        names = set(threads.map(lambda _: place_id.__wrapped__(tmp_path), range(8)))
+    assert len(names) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["id"]

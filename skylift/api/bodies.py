@@ -1,0 +1,155 @@
+"""What a request may hold, checked before any route sees it: a body of bounded size, and JSON that can be kept and told
+again. What fits a route's models is checked there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from skylift.api.errors import answer
+
+MAX_BODY = 16 * 2**20
+"""Bytes. The largest that clients send are batches of logs and events, of a few MB."""
+MAX_DEPTH = 100
+"""Objects and lists within each other: what is much deeper breaks the next reader's JSON library, if not ours."""
+
+# What can only be judged by reading the JSON: escaped surrogates, NaN and the like, and numbers beyond any float.
+_SUSPECT = re.compile(rb"\\u[dD][89a-fA-F]|NaN|Infinity|[eE]\+?\d{3}|\d{300}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+class _FaultError(ValueError):
+    """Says what is wrong with a body."""
+
+
+class RequestLimits:
+    """ASGI middleware: 413 for a body that is too large, 422 for text or JSON that no database or client takes."""
+
+    def __init__(self, app: ASGIApp, max_body: int = MAX_BODY) -> None:
+        self.app = app
+        self.max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            await answer("A path or query may not hold NUL characters", 422)(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+            await self.app(scope, receive, send)
+            return
+        body = await self._read(receive)
+        if body is None:
+            refusal = answer(f"The body is larger than {self.max_body} bytes: send less at once", 413)
+            refusal.headers["Connection"] = "close"
+            await refusal(scope, receive, send)
+        elif (fault := fault_of(body)) is not None:
+            await answer(fault, 422)(scope, receive, send)
+        else:
+            await self.app(scope, _replay(body, receive), send)
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        """The body; None where it is too large. A client hears an answer only once it was listened to, so what is too
+        much is read, too, up to a point."""
+        parts: list[bytes] = []
+        size = 0
+        while size <= 4 * self.max_body:
+            message = await receive()
+            part = message.get("body", b"")
+            size += len(part)
+            if size <= self.max_body:
+                parts.append(part)
+            else:
+                parts.clear()
+            if not message.get("more_body", False):
+                break
+        return b"".join(parts) if size <= self.max_body else None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    was_read = False
+
+    async def again() -> Message:
+        nonlocal was_read
+        if was_read:
+            return await receive()
+        was_read = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def fault_of(body: bytes) -> str | None:
+    """What is wrong with this as a JSON text, beyond its syntax; None where nothing is."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return "The body is not UTF-8"
+    if b"\0" in body:
+        return "The body holds NUL bytes"
+    if not _SUSPECT.search(body) and _deepest(body.translate(None, _ALL_BUT_BRACKETS)) <= MAX_DEPTH:
+        return None
+    try:
+        _check(json.loads(body, parse_constant=_refuse_constant, parse_float=_read_float))
+    except json.JSONDecodeError:
+        return None  # the route says where
+    except RecursionError:
+        return _TOO_DEEP
+    except _FaultError as fault:
+        return str(fault)
+    except ValueError:
+        return "The body holds a number with too many digits"
+    return None
+
+
+_TOO_DEEP = f"The body is nested too deeply: at most {MAX_DEPTH} objects and lists within each other"
+
+
+def _deepest(brackets: bytes) -> int:
+    """How deep these go. Brackets in strings count, too: it is only a first look."""
+    if len(brackets) <= 2 * MAX_DEPTH:
+        return len(brackets) // 2
+    depth = deepest = 0
+    for each in brackets:
+        depth += 1 if each in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _refuse_constant(name: str) -> float:
+    raise _FaultError(f"The body holds {name}, which is not JSON")
+
+
+def _read_float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise _FaultError("The body holds a number that is too large")
+    return value
+
+
+def _check(body: Any) -> None:
+    """Raises `_FaultError` for what is too deep, or no Unicode text."""
+    level: list[Any] = [body]
+    for _ in range(MAX_DEPTH + 1):
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, str) and _SURROGATE.search(value):
+                raise _FaultError("The body holds half of a surrogate pair, which is no character")
+            if isinstance(value, dict):
+                below += value.keys()
+                below += value.values()
+            elif isinstance(value, list):
+                below += value
+        if not below:
+            return
+        level = below
+    raise _FaultError(_TOO_DEEP)
