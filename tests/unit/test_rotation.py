@@ -163,7 +163,7 @@ def _blocks(store: Store) -> list[Any]:
         return tx.all(block_documents.select())
 
 
-@pytest.mark.parametrize("keys", ["no key", "", f"{OLD},short"])
+@pytest.mark.parametrize("keys", ["no key", "", f"{OLD},short"], ids=["no key", "empty", "one of two"])
 def test_a_key_that_is_none(keys: str, tmp_path: Path) -> None:
     with pytest.raises(SealError, match="holds no Fernet key") as refused:
         Sealer(*keys.split(","))
