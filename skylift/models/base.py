@@ -33,6 +33,10 @@ PositiveInt = Annotated[int, Field(gt=0, le=MAX_INT)]
 Limit = Annotated[int, Field(ge=0, le=MAX_INT)]
 JsonObject = dict[str, Any]
 
+Text = Annotated[str, AfterValidator(lambda value: value.replace("\0", "�"))]
+"""What user code says, in words that nobody chose: a NUL, which PostgreSQL does not keep, must not lose the rest.
+Fields of this kind are named in `may_hold_nul`."""
+
 
 def has_nul(value: Any) -> bool:
     """Whether this is a text, or a list of texts, with a NUL character."""
@@ -48,7 +52,7 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     may_hold_nul: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are not kept as text, and so may hold what PostgreSQL's text does not."""
+    """Fields that may hold NUL: they are cleaned of it, or not kept as text."""
 
     @model_validator(mode="before")
     @classmethod

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from skylift.models.base import MAX_INT, Instant, JsonObject, Name, Stored, Wire
+from skylift.models.base import MAX_INT, Instant, JsonObject, Name, Stored, Text, Wire
 from skylift.models.events import Indexable
 from skylift.models.states import State, StateCreate, StateType
 
@@ -244,6 +244,8 @@ class Beat(Wire):
 class Ended(Wire):
     """A runner's last word."""
 
+    may_hold_nul = frozenset({"reason", "traceback"})
+
     instance: str
     outcome: str = Field(
         description="completed, failed, timed_out, cancelled, suspended, crashed, not_started; or exited: the run has"
@@ -251,8 +253,8 @@ class Ended(Wire):
     )
     exit_code: int | None = None
     signal: str | None = None
-    reason: str | None = None
-    traceback: str | None = None
+    reason: Text | None = None
+    traceback: Text | None = None
 
 
 class Terms(BaseModel):

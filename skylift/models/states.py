@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from skylift.ids import new_id
-from skylift.models.base import Instant, Wire
+from skylift.models.base import Instant, Text, Wire
 from skylift.models.events import Indexable
 
 
@@ -62,9 +62,11 @@ class StateDetails(BaseModel):
 class StateCreate(Wire):
     """A state as a client proposes it."""
 
+    may_hold_nul = frozenset({"message"})
+
     type: StateType
     name: Indexable | None = None
-    message: str | None = None
+    message: Text | None = None
     data: Any = None
     state_details: StateDetails = Field(default_factory=StateDetails)
 

@@ -6,20 +6,19 @@ from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from skylift.models.base import Instant, JsonObject, Stored, Wire
+from skylift.models.base import Instant, JsonObject, Stored, Text, Wire
 from skylift.models.events import Indexable
 from skylift.models.states import State, StateCreate, StateDetails, StateType
-
-Text = Annotated[str, AfterValidator(lambda value: value.replace("\0", "�"))]
-"""No database keeps NUL in text, and nobody needs it."""
 
 Count = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class TaskRunFields(Wire):
     """What tells one task run from another, and what its author says of it."""
+
+    may_hold_nul = frozenset({"name", "cache_key", "task_version"})
 
     name: Text | None = None
     task_key: Indexable
@@ -55,6 +54,8 @@ class ReportedTaskRun(TaskRunFields):
 class ReportedState(Wire):
     """The state that the task run entered, as the event tells it."""
 
+    may_hold_nul = frozenset({"name", "message"})
+
     type: StateType
     name: Text
     message: Text | None = None
@@ -70,6 +71,8 @@ class Report(Wire):
 
 
 class TaskRunUpdate(Wire):
+    may_hold_nul = frozenset({"name"})
+
     name: Text | None = None
 
 

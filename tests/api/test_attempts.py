@@ -237,3 +237,13 @@ def test_the_runner_comes_by_its_hash(api: Api) -> None:
     assert answer.content == (source if isinstance(source := runner_source(), bytes) else source.encode())
     assert "immutable" in answer.headers["Cache-Control"]
     refused(api.http.get(f"skylift/runner/{'0' * 64}.py"), 404, "runner")
+
+
+def test_what_user_code_says_is_kept_whatever_it_holds(api: Api) -> None:
+    this, other = runner(api), runner(api, "other")
+    said = ok(this.say("end", token=this.admitted(), outcome="failed", reason="a\0b"))
+    assert said["message"] == "a\ufffdb"
+    token = other.admitted()
+    ok(api.propose(other.run, "RUNNING", headers=bearer(token)), 201)
+    ok(api.propose(other.run, "FAILED", headers=bearer(token), message="c\0d"), 201)
+    assert api.read(other.run)["state"]["message"] == "c\ufffdd"

@@ -153,7 +153,7 @@ class TestOnSqlite:
             "history_end": "9999-12-31T23:59:59Z",
             "history_interval_seconds": 86400,
         }
-        refused(api.http.post("flow_runs/history", json=far), 422, "calendar")
+        refused(api.http.post("flow_runs/history", json=far), 422, "history_start")
 
     def test_schedules_are_continued_at_once(self, api: Api) -> None:
         hourly = {"schedule": {"interval": 3600}, "slug": "hourly"}

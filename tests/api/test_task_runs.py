@@ -280,7 +280,7 @@ def test_a_runs_token_reaches_its_own_task_runs_only(api: Api) -> None:
     ok(http.post("task_runs/", json=_body(run, "1"), headers=headers), 201)
     in_sub = ok(http.post("task_runs/", json=_body(sub, "1"), headers=headers), 201)["id"]
     ok(http.patch(f"task_runs/{in_sub}", json={"name": "x"}, headers=headers), 204)
-    ok(http.get(f"task_runs/{theirs}", headers=headers))
+    refused(http.get(f"task_runs/{theirs}", headers=headers), 403)
     ok(http.post(f"flow_runs/{sub}/set_state", json={"state": {"type": "RUNNING"}}, headers=headers), 201)
     line = {"name": "n", "level": 1, "message": "m", "timestamp": api.at(), "flow_run_id": sub}
     ok(http.post("logs/", json=[line], headers=headers), 201)

@@ -183,6 +183,7 @@ def deployed(server: Server, prefect: Prefect, prefect_python: Path, tmp_path_fa
     return runs
 
 
+@pytest.mark.long
 def test_flows_of_three_kinds(deployed: Runs) -> None:
     """One test, because they run side by side: most of a flow run's time is Prefect's own start."""
     slow = deployed.start("slow", mark=str(deployed.folder / "cancelled"))

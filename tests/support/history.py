@@ -69,9 +69,9 @@ _HANGS_ON_FINISHED = (
     """,
     """
     INSERT INTO ended_attempts (id, flow_run_id, work_pool_id, provider_type, request, handle, ended_at,
-                                output_offset, reports)
+                                output_offset, reports, reported_end)
     SELECT gen_random_uuid(), r.id, r.work_pool_id, 'cloud:push', repeat('x', 300), 'container/' || r.id,
-           r.end_time, 0, false
+           r.end_time, 0, false, false
     FROM flow_runs AS r WHERE r.end_time IS NOT NULL
     """,
     """
@@ -167,8 +167,8 @@ BEGIN
     DELETE FROM attempts WHERE id = attempt;
     PERFORM min(due_at) FROM due WHERE work_pool_id = d.work_pool_id;
     INSERT INTO ended_attempts (id, flow_run_id, work_pool_id, provider_type, ended_at, output_offset, reports,
-                                cleanup_at)
-      VALUES (attempt, run, d.work_pool_id, 'cloud:push', t, 0, true, t);
+                                reported_end, cleanup_at)
+      VALUES (attempt, run, d.work_pool_id, 'cloud:push', t, 0, true, false, t);
     COMMIT;
     PERFORM * FROM ended_attempts WHERE cleanup_at <= t
       AND cleanup_at >= (SELECT min(cleanup_at) FROM ended_attempts) ORDER BY cleanup_at LIMIT 200;
