@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from re import _parser  # type: ignore[attr-defined]  # no public way to see the parts of an expression
+from importlib import import_module
 from typing import Any
+
+_parser = import_module("re._parser")  # no public way to see the parts of an expression
 
 MAX_PATTERN = 1_000
 MAX_MATCHED = 1_000
