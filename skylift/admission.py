@@ -20,6 +20,8 @@ from skylift.store.tables import ended_attempts
 
 SOON = 2.0
 """Seconds until the next heartbeat while the run is to hear something."""
+LOSS_DELAY = 5.0
+"""Seconds from the word that a run was lost to its next launch."""
 
 
 def admit(tx: Tx, sealer: Sealer, attempt_id: UUID, instance: str, nonce: str | None) -> Terms:
@@ -150,12 +152,9 @@ def _finish(tx: Tx, attempt: Row[Any], run: Row[Any], word: Ended) -> None:
     settings = _settings(tx, attempt)
     verdict = _verdict(tx, word)
     lost = verdict.type is StateType.CRASHED and run.state_type not in TERMINAL
-    if lost and settings.on_infra_loss is OnInfraLoss.RETRY:
-        used = run.infrastructure_retries
-        if used < settings.infrastructure_retries:
-            message = f"{verdict.message}. Launching again ({used + 1} of {settings.infrastructure_retries})"
-            runs.launch_again(tx, attempt, message, 5.0, infrastructure_retries=used + 1)
-            return
+    may_retry = lost and settings.on_infra_loss is OnInfraLoss.RETRY
+    if may_retry and runs.launch_again_after_loss(tx, attempt, run, settings, str(verdict.message), LOSS_DELAY):
+        return
     runs.finish(tx, attempt, verdict)
 
 

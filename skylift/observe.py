@@ -277,13 +277,11 @@ def _over(tx: Tx, attempt: Row[Any], observation: Observation, settings: PoolSet
         return
     reason = _loss(attempt, observation, tail)
     before_user_code = attempt.reports and not attempt.admitted_at
-    used = run.infrastructure_retries if run else 0
     may_retry = before_user_code or settings.on_infra_loss is OnInfraLoss.RETRY
-    if run and may_retry and used < settings.infrastructure_retries:
-        message = f"{reason}. Launching again ({used + 1} of {settings.infrastructure_retries})"
-        delay = RELAUNCH_DELAY * 2**used
-        runs.launch_again(tx, attempt, message, delay, infrastructure_retries=used + 1)
-        return
+    if run and may_retry:
+        delay = RELAUNCH_DELAY * 2**run.infrastructure_retries
+        if runs.launch_again_after_loss(tx, attempt, run, settings, reason, delay):
+            return
     runs.finish(tx, attempt, make_state(StateType.CRASHED, tx.now, message=reason))
 
 

@@ -31,7 +31,6 @@ from skylift.models.runs import DeploymentRunCreate, FlowRun
 from skylift.parts import Parts
 from skylift.schedule import continue_ledger
 from skylift.store import Tx, deployments, pools
-from skylift.store.filters import count_filtered, select_filtered
 
 router = APIRouter(prefix="/deployments", tags=["Deployments"])
 
@@ -52,14 +51,14 @@ def _view(parts: Parts, row: Row[Any]) -> Deployment:
 @router.post("/filter", dependencies=[scopes.SHARED_READ])
 def filter_deployments(parts: PartsDep, body: FilterBody) -> list[Deployment]:
     with parts.store.reading() as tx:
-        rows = tx.all(select_filtered("deployments", body.filters, body.sort, body.limit, body.offset))
+        rows = body.rows(tx, "deployments")
         return views.deployment_list(tx, rows, parts.providers)
 
 
 @router.post("/count", dependencies=[scopes.SHARED_READ])
 def count_deployments(parts: PartsDep, body: FilterBody) -> int:
     with parts.store.reading() as tx:
-        return int(tx.conn.execute(count_filtered("deployments", body.filters)).scalar_one())
+        return body.count(tx, "deployments")
 
 
 class DeploymentPage(Page):

@@ -7,9 +7,11 @@ from uuid import UUID
 
 from fastapi import Body, Depends, Request
 from pydantic import BaseModel, ConfigDict, PrivateAttr
+from sqlalchemy import Row
 
 from skylift.parts import Parts
-from skylift.store.filters import SEEN_BY
+from skylift.store import Tx
+from skylift.store.filters import SEEN_BY, count_rows, select_filtered
 
 
 def parts_of(request: Request) -> Parts:
@@ -38,6 +40,10 @@ class Filtering(BaseModel):
         """What `skylift.store.filters` reads: those, narrowed to what the caller may see."""
         return {**self.asked, SEEN_BY: self._seen_by}
 
+    def count(self, tx: Tx, resource: str) -> int:
+        """How many of the resource match."""
+        return count_rows(tx, resource, self.filters)
+
     def narrowed(self, request: Request) -> Self:
         """The same body, for whoever sent this request; `scopes` has noted who that is."""
         self._seen_by = request.state.seen_by
@@ -50,6 +56,10 @@ class Filter(Filtering):
     sort: str | None = None
     limit: int | None = None
     offset: int | None = None
+
+    def rows(self, tx: Tx, resource: str) -> list[Row[Any]]:
+        """The page of the resource that is asked for."""
+        return tx.all(select_filtered(resource, self.filters, self.sort, self.limit, self.offset))
 
 
 async def _filter(request: Request, body: Annotated[Filter, Body(default_factory=Filter)]) -> Filter:

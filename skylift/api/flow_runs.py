@@ -25,7 +25,6 @@ from skylift.models.runs import (
 )
 from skylift.models.states import State
 from skylift.store import Tx, flows, proposals, runs, timeline
-from skylift.store.filters import count_filtered, select_filtered
 from skylift.transitions import Author
 
 router = APIRouter(prefix="/flow_runs", tags=["Flow runs"])
@@ -51,14 +50,14 @@ def create_flow_run(parts: PartsDep, caller: CallerDep, body: FlowRunCreate, res
 @router.post("/filter", dependencies=[scopes.SHARED_READ])
 def filter_flow_runs(parts: PartsDep, body: FilterBody) -> list[FlowRun]:
     with parts.store.reading() as tx:
-        rows = tx.all(select_filtered("flow_runs", body.filters, body.sort, body.limit, body.offset))
+        rows = body.rows(tx, "flow_runs")
         return views.run_list(tx, rows)
 
 
 @router.post("/count", dependencies=[scopes.SHARED_READ])
 def count_flow_runs(parts: PartsDep, body: FilterBody) -> int:
     with parts.store.reading() as tx:
-        return int(tx.conn.execute(count_filtered("flow_runs", body.filters)).scalar_one())
+        return body.count(tx, "flow_runs")
 
 
 @router.get("/{flow_run_id}", dependencies=[scopes.seen("flow_run_id")])

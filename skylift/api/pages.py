@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from skylift.api.deps import Filter, Filtering
 from skylift.store import Tx
-from skylift.store.filters import MAX_LIMIT, count_filtered, select_filtered
+from skylift.store.filters import MAX_LIMIT, select_filtered
 
 MOST_AT_ONCE = 50
 """How much one request may delete or change, in the dialect."""
@@ -46,7 +46,7 @@ def read_page(tx: Tx, resource: str, body: PageFilter) -> tuple[list[Any], dict[
     """The rows of the page, and the fields of `Page`."""
     size = body.size
     rows = tx.all(select_filtered(resource, body.filters, body.sort, size, (body.page - 1) * size))
-    count = int(tx.conn.execute(count_filtered(resource, body.filters)).scalar_one())
+    count = body.count(tx, resource)
     return rows, {"count": count, "limit": size, "pages": -(-count // size) if size else 0, "page": body.page}
 
 

@@ -14,7 +14,6 @@ from skylift.models.runs import OrchestrationResult, SetState
 from skylift.models.states import State
 from skylift.models.task_runs import TaskRun, TaskRunCreate, TaskRunUpdate
 from skylift.store import Tx, task_runs
-from skylift.store.filters import count_filtered, select_filtered
 
 router = APIRouter(prefix="/task_runs", tags=["Task runs"])
 states_router = APIRouter(prefix="/task_run_states", tags=["Task run states"])
@@ -37,14 +36,14 @@ def create_task_run(parts: PartsDep, caller: CallerDep, body: TaskRunCreate, res
 @router.post("/filter", dependencies=[scopes.SHARED_READ])
 def filter_task_runs(parts: PartsDep, body: FilterBody) -> list[TaskRun]:
     with parts.store.reading() as tx:
-        rows = tx.all(select_filtered("task_runs", body.filters, body.sort, body.limit, body.offset))
+        rows = body.rows(tx, "task_runs")
         return task_runs.view(tx, rows)
 
 
 @router.post("/count", dependencies=[scopes.SHARED_READ])
 def count_task_runs(parts: PartsDep, body: FilterBody) -> int:
     with parts.store.reading() as tx:
-        return int(tx.conn.execute(count_filtered("task_runs", body.filters)).scalar_one())
+        return body.count(tx, "task_runs")
 
 
 class TaskRunPage(Page):

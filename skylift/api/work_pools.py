@@ -14,7 +14,7 @@ from skylift.models.runs import Holder
 from skylift.models.workers import PoolSlots, PoolSlotsQuery
 from skylift.parts import Parts
 from skylift.store import Tx, attempts, pools, slots
-from skylift.store.filters import count_filtered, select_filtered
+from skylift.store.filters import select_filtered
 from skylift.store.tables import work_queues
 
 router = APIRouter(prefix="/work_pools", tags=["Work pools"])
@@ -32,14 +32,14 @@ def create_work_pool(parts: PartsDep, body: WorkPoolCreate) -> WorkPool:
 @router.post("/filter", dependencies=[scopes.SHARED_READ])
 def filter_work_pools(parts: PartsDep, body: FilterBody) -> list[WorkPool]:
     with parts.store.reading() as tx:
-        rows = tx.all(select_filtered("work_pools", body.filters, body.sort, body.limit, body.offset))
+        rows = body.rows(tx, "work_pools")
         return views.pools(tx, rows, parts.providers)
 
 
 @router.post("/count", dependencies=[scopes.SHARED_READ])
 def count_work_pools(parts: PartsDep, body: FilterBody) -> int:
     with parts.store.reading() as tx:
-        return int(tx.conn.execute(count_filtered("work_pools", body.filters)).scalar_one())
+        return body.count(tx, "work_pools")
 
 
 @router.get("/{name}", dependencies=[scopes.SHARED_READ])

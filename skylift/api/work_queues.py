@@ -14,7 +14,6 @@ from skylift.errors import InvalidError
 from skylift.models.pools import WorkQueue, WorkQueueCreate, WorkQueueUpdate
 from skylift.models.workers import QueueHealth, QueueSlots, QueueSlotsQuery
 from skylift.store import pools, slots
-from skylift.store.filters import select_filtered
 
 router = APIRouter(prefix="/work_queues", tags=["Work queues"])
 
@@ -39,7 +38,7 @@ def read_work_queue_by_name(parts: PartsDep, name: str) -> WorkQueue:
 @router.post("/filter", dependencies=[scopes.SHARED_READ])
 def filter_work_queues(parts: PartsDep, body: FilterBody) -> list[WorkQueue]:
     with parts.store.reading() as tx:
-        rows = tx.all(select_filtered("work_queues", body.filters, body.sort, body.limit, body.offset))
+        rows = body.rows(tx, "work_queues")
         return views.queues(tx, rows, parts.providers)
 
 

@@ -13,7 +13,7 @@ from skylift.errors import InvalidError, NotFoundError
 from skylift.ids import new_id
 from skylift.models.artifacts import Artifact, ArtifactCollection, ArtifactCreate, ArtifactUpdate
 from skylift.store.engine import TryAgainError, Tx
-from skylift.store.filters import count_filtered, select_filtered
+from skylift.store.filters import count_rows, select_filtered
 from skylift.store.inserts import insert_if_new
 from skylift.store.tables import artifact_collections as collections
 from skylift.store.tables import artifacts as table
@@ -76,7 +76,7 @@ def find(
 
 def count(tx: Tx, filters: Mapping[str, Any] | None = None) -> int:
     """How many the wire's filter matches."""
-    return int(tx.conn.execute(count_filtered("artifacts", filters)).scalar_one())
+    return count_rows(tx, "artifacts", filters)
 
 
 def find_latest(
@@ -92,7 +92,7 @@ def find_latest(
 
 def count_latest(tx: Tx, filters: Mapping[str, Any] | None = None) -> int:
     """How many keys the wire's filter matches."""
-    return int(tx.conn.execute(count_filtered("artifact_collections", _of_latest(filters))).scalar_one())
+    return count_rows(tx, "artifact_collections", _of_latest(filters))
 
 
 def _of_latest(filters: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from skylift.security.sealing import Sealer
 from skylift.store import blocks
 from skylift.store.block_secrets import mask, secret_paths, unmask
 from skylift.store.engine import Tx
-from skylift.store.filters import count_filtered, select_filtered
+from skylift.store.filters import count_rows, select_filtered
 from skylift.store.inserts import insert_if_new
 from skylift.store.tables import block_documents, block_types
 
@@ -97,8 +97,7 @@ def find(
 
 def count(tx: Tx, filters: Mapping[str, Any] | None = None) -> int:
     """How many the wire's filter matches."""
-    found: int = tx.conn.execute(count_filtered("block_documents", _named_only(filters))).scalar_one()
-    return found
+    return count_rows(tx, "block_documents", _named_only(filters))
 
 
 def update(tx: Tx, sealer: Sealer, document_id: UUID, wanted: BlockDocumentUpdate) -> None:

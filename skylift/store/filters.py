@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from skylift.errors import InvalidError
 from skylift.store import sight
+from skylift.store.engine import Tx
 from skylift.store.filter_table import ALIASES, RESOURCES, SORTED_BY_SEVERAL, Resource
 from skylift.store.filter_terms import TAGS, Group, Operators, Term, read_filter, unknown
 
@@ -65,6 +66,11 @@ def select_filtered(
 def count_filtered(resource: str, filters: Mapping[str, Any] | None = None) -> Select[Any]:
     """How many rows match."""
     return select(func.count()).select_from(RESOURCES[resource].table).where(where(resource, filters))
+
+
+def count_rows(tx: Tx, resource: str, filters: Mapping[str, Any] | None = None) -> int:
+    """How many rows the filters match."""
+    return int(tx.conn.execute(count_filtered(resource, filters)).scalar_one())
 
 
 def where(resource: str, filters: Mapping[str, Any] | None = None) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from skylift.errors import ConflictError, NotFoundError
 from skylift.ids import new_id
 from skylift.models.flows import Flow, FlowCreate, FlowUpdate
 from skylift.store.engine import Tx
-from skylift.store.filters import count_filtered, select_filtered
+from skylift.store.filters import count_rows, select_filtered
 from skylift.store.inserts import insert_if_new
 from skylift.store.tables import deployments, flow_runs, flows
 
@@ -50,7 +50,7 @@ def find(
 
 def count(tx: Tx, filters: Mapping[str, Any] | None = None) -> int:
     """How many the wire's filter matches."""
-    return tx.conn.execute(count_filtered("flows", filters)).scalar_one()  # type: ignore[no-any-return]
+    return count_rows(tx, "flows", filters)
 
 
 def update(tx: Tx, flow_id: UUID, wanted: FlowUpdate) -> None:

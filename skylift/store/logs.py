@@ -109,17 +109,6 @@ def of_batches(tx: Tx, ids: Iterable[UUID]) -> list[Log]:
     return sorted((log for row in rows for log in _open(row)), key=lambda log: log.timestamp)
 
 
-def delete_for_run(tx: Tx, flow_run_id: UUID) -> int:
-    """Drop a run's logs; says how many rows that were."""
-    return tx.run(log_batches.delete().where(log_batches.c.flow_run_id == flow_run_id))
-
-
-def delete_before(tx: Tx, instant: datetime, limit: int = 500) -> int:
-    """Drop batches that begin before `instant`, at most `limit` at once; says how many rows that were."""
-    old = select(log_batches.c.id).where(log_batches.c.first_at < instant).limit(limit)
-    return tx.run(log_batches.delete().where(log_batches.c.id.in_(old.scalar_subquery())))
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which lines are wanted."""

@@ -12,6 +12,7 @@ from sqlalchemy import Row, delete, insert, select, update
 from skylift import transitions
 from skylift.errors import NotFoundError
 from skylift.ids import new_id
+from skylift.models.pools import PoolSettings
 from skylift.models.runs import FlowRunUpdate
 from skylift.models.states import TERMINAL, State, StateDetails, StateType, make_state
 from skylift.names import random_name
@@ -320,6 +321,18 @@ def launch_again(tx: Tx, attempt: Row[Any], message: str, delay: float, **column
         scheduled_time=tx.now + timedelta(seconds=delay),
     )
     finish(tx, attempt, again, **columns)
+
+
+def launch_again_after_loss(
+    tx: Tx, attempt: Row[Any], run: Row[Any], settings: PoolSettings, reason: str, delay: float
+) -> bool:
+    """As `launch_again`, where the pool allows the run to lose its infrastructure once more; False where not."""
+    used = run.infrastructure_retries
+    if used >= settings.infrastructure_retries:
+        return False
+    message = f"{reason}. Launching again ({used + 1} of {settings.infrastructure_retries})"
+    launch_again(tx, attempt, message, delay, infrastructure_retries=used + 1)
+    return True
 
 
 # -- others -----------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from skylift.errors import ConflictError, InvalidError, NotFoundError
 from skylift.ids import new_id
 from skylift.models.stored_values import Variable, VariableCreate, VariableUpdate
 from skylift.store.engine import Tx
-from skylift.store.filters import count_filtered, select_filtered
+from skylift.store.filters import count_rows, select_filtered
 from skylift.store.inserts import insert_if_new
 from skylift.store.tables import variables
 
@@ -63,7 +63,7 @@ def find(
 
 def count(tx: Tx, filters: Mapping[str, Any] | None = None) -> int:
     """How many the wire's filter matches."""
-    return tx.conn.execute(count_filtered("variables", filters)).scalar_one()  # type: ignore[no-any-return]
+    return count_rows(tx, "variables", filters)
 
 
 def update(tx: Tx, key: UUID | str, wanted: VariableUpdate) -> None:

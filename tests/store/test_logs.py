@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from skylift.errors import InvalidError
 from skylift.models.runs import LogCreate
-from skylift.store import Store, logs
+from skylift.store import Store, logs, old
 from skylift.store.tables import log_batches
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -88,13 +88,14 @@ def test_large_batches_become_several_rows_and_long_messages_are_cut(store: Stor
         _post(store, *[line(1)] * (logs.MAX_POST + 1))
 
 
-def test_logs_leave_with_their_run_or_their_age(store: Store) -> None:
+def test_logs_leave_with_their_run_or_their_age(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     _post(store, line(1), line(2, run=None))
     _post(store, line(100))
-    assert store.transaction(logs.delete_before, AT + timedelta(seconds=50), 1) == 1
-    assert store.transaction(logs.delete_before, AT + timedelta(seconds=50), 9) == 1
+    for most in (1, 9):
+        monkeypatch.setattr(old, "ROWS", most)
+        assert store.transaction(old.logs, AT + timedelta(seconds=50)).gone == 1
     assert len(_read(store)) == 1
-    assert store.transaction(logs.delete_for_run, RUN) == 1
+    assert store.transaction(old.left_logs, AT + timedelta(seconds=101), None).gone == 1, "its run is no more"
     assert _read(store) == []
     assert store.transaction(logs.append, []) == 0
 
