@@ -6,14 +6,12 @@ turns between the servers, so that a busy moment of the machine meets all of the
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -25,8 +23,9 @@ from uuid import uuid4
 import httpx
 
 from benchmarks.table import print_machine, print_table
-from tests.clients.differential.play import client_environment, reference_server
+from tests.clients.differential.play import reference_server
 from tests.conftest import Databases, Kind
+from tests.support.service import serving
 
 PREFECT = Path(__file__).parents[1] / ".venv-prefect" / "bin" / "python"
 TURNS = 5
@@ -145,7 +144,7 @@ def _compare(databases: Databases, kind: Kind, folder: Path) -> bool:
             base["PREFECT_API_DATABASE_CONNECTION_URL"] = url.replace("postgresql://", "postgresql+asyncpg://")
         prefect_url = stack.enter_context(reference_server(PREFECT, theirs, base))
         database = stack.enter_context(databases.fresh(kind))
-        skylift_url = stack.enter_context(_skylift(ours, database))
+        skylift_url = stack.enter_context(serving(ours, SKYLIFT_DATABASE_URL=database)).url
         servers = [
             Server(name, stack.enter_context(httpx.Client(base_url=url, timeout=60)))
             for name, url in (("prefect server", prefect_url), ("skylift", skylift_url))
@@ -182,23 +181,6 @@ def _report(kind: Kind, theirs: Server, ours: Server) -> bool:
         [*rows, ("geometric mean", "", "", mean)],
     )
     return min(ratios) < BAR or mean < MEAN_BAR
-
-
-@contextmanager
-def _skylift(home: Path, database: str) -> Iterator[str]:
-    env = client_environment("", home) | {"SKYLIFT_HOME": str(home), "SKYLIFT_DATABASE_URL": database}
-    with subprocess.Popen(
-        [sys.executable, "-m", "skylift", "serve", "--port", "0"],
-        env={**os.environ, **env},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
-        try:
-            yield process.stdout.readline().split()[4]
-        finally:
-            process.terminate()
-            process.communicate(timeout=60)
 
 
 if __name__ == "__main__":

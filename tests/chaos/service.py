@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ import httpx
 
 from tests.chaos.evidence import Asked
 from tests.chaos.place import ROOT, Place
+from tests.support.service import clean_environment
 
 
 def free_port() -> int:
@@ -32,10 +32,9 @@ class Service:
 
     def __init__(self, place: Place, port: int) -> None:
         self.place, self.port = place, port
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("SKYLIFT_", "PREFECT_"))}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "skylift", "serve", "--port", str(port)],
-            env=env | place.env,
+            env=clean_environment() | place.env,
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from skylift.cli.root import cli
+from tests.support.service import OURS, clean_environment, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-OURS = ("SKYLIFT_", "PREFECT_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,7 @@ def skylift(alone: None, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.Mo
 
 def environment(home: Path) -> dict[str, str]:
     """For child processes."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    return kept | {"SKYLIFT_HOME": str(home)}
+    return clean_environment() | {"SKYLIFT_HOME": str(home)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +72,8 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real `skylift serve`, which ends well."""
     home = tmp_path_factory.mktemp("serve")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "skylift", "serve", "--port", "0"],
-        env=environment(home),
-        cwd=home,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout
-    try:
-        line = process.stdout.readline()
-        assert line.startswith("Skylift is ready at "), line
-        yield Server(line.split()[4], line, home)
-    finally:
-        process.terminate()
-        rest = process.communicate(timeout=30)[0]
-    assert process.returncode == 0
-    assert rest == ""
+    with serving(home) as ready:
+        yield Server(ready.url, ready.line, home)
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.service import PATIENCE, client_environment, serving
+
 ROOT = Path(__file__).resolve().parents[2]
 HOST = Path(__file__).with_name("prefect_host.py")
-OURS = ("SKYLIFT_", "PREFECT_")
-PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,33 +37,10 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all of these tests: each uses names of its own."""
     home = tmp_path_factory.mktemp("clients")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    with subprocess.Popen(
-        [sys.executable, "-m", "skylift", "serve", "--port", "0"],
-        env=kept | {"SKYLIFT_HOME": str(home), "PATH": f"{kept['PATH']}:{ROOT / '.venv-prefect' / 'bin'}"},
-        cwd=home,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
-        try:
-            line = process.stdout.readline()
-            assert line.startswith("Skylift is ready at "), line
-            url = line.split()[4]
-            env = kept | {
-                "SKYLIFT_HOME": str(home / "client"),
-                "SKYLIFT_API_URL": url,
-                "PREFECT_API_URL": url,
-                "PREFECT_HOME": str(home / "prefect"),
-                "DO_NOT_TRACK": "1",
-                "COLUMNS": "250",
-                "NO_COLOR": "1",
-            }
-            yield Server(url, env, home)
-        finally:
-            process.terminate()
-            process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0
+    path = f"{os.environ['PATH']}:{ROOT / '.venv-prefect' / 'bin'}"
+    with serving(home, PATH=path) as ready:
+        env = client_environment(ready.url, home)
+        yield Server(ready.url, env | {"SKYLIFT_HOME": str(home / "client"), "SKYLIFT_API_URL": ready.url}, home)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.clients.conftest import Server
 from tests.clients.differential import play
 from tests.clients.differential.scenarios import SCENARIOS, Scenario
+from tests.support.service import client_environment, serving
 
 ALLOWED: dict[str, str] = {
     "prefect work-pool create loose --type process --base-job-template {folder}/loose.json": "ours names the culprit",
@@ -43,11 +43,11 @@ def recorded() -> play.Seen:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
-def test_the_same_is_seen(
-    scenario: Scenario, recorded: play.Seen, server: Server, prefect_python: Path, tmp_path: Path
-) -> None:
-    env = play.client_environment(server.url, tmp_path)
-    ours = play.play(prefect_python, env, tmp_path / "work", [scenario])[scenario.name]
+def test_the_same_is_seen(scenario: Scenario, recorded: play.Seen, prefect_python: Path, tmp_path: Path) -> None:
+    """Each on a server of its own: commands that list see what others have made."""
+    with serving(tmp_path) as ready:
+        env = client_environment(ready.url, tmp_path)
+        ours = play.play(prefect_python, env, tmp_path / "work", [scenario])[scenario.name]
     found = differences(recorded[scenario.name], ours)
     if wrong := [text for step, text in found.items() if step not in ALLOWED]:
         pytest.fail("\n\n".join(wrong), pytrace=False)

@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.clients.conftest import OURS, PATIENCE, until
+from tests.clients.conftest import until
 from tests.runner.wheels import make_wheel
+from tests.support.service import PATIENCE, serving
 
 
 @pytest.fixture
-def serving(tmp_path: Path) -> Iterator[Callable[..., str]]:
+def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
     """Starts `skylift serve` with these variables in its environment, and says where the API is."""
-    started = []
+    with ExitStack() as services:
 
-    def start(**variables: str) -> str:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "skylift", "serve", "--port", "0"],
-            env=kept | {"SKYLIFT_HOME": str(tmp_path / "home")} | variables,
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        assert process.stdout
-        return process.stdout.readline().split()[4]
+        def start(**variables: str) -> str:
+            home = tmp_path / "home"
+            home.mkdir(exist_ok=True)
+            return services.enter_context(serving(home, **variables)).url
 
-    yield start
-    until(lambda: not list(tmp_path.glob("home/process/*-*-*")))  # the last run's own last words
-    for process in started:
-        process.terminate()
-        process.communicate(timeout=PATIENCE)
+        yield start
+        until(lambda: not list(tmp_path.glob("home/process/*-*-*")))  # the last run's own last words
 
 
 def ask(url: str, body: Any = None) -> Any:
@@ -70,10 +58,10 @@ def ends(api: str, folder: Path, engine: str, packages: list[str], *says: str, s
         time.sleep(0.3)
 
 
-def test_packages_of_a_plain_function(serving: Callable[..., str], tmp_path: Path) -> None:
+def test_packages_of_a_plain_function(serve: Callable[..., str], tmp_path: Path) -> None:
     make_wheel(tmp_path / "wheels", "tinyhello")
     (tmp_path / "flows.py").write_text("import tinyhello\ndef go(): print('with', tinyhello.VERSION)\n")
-    api = serving(PIP_FIND_LINKS=str(tmp_path / "wheels"), PIP_NO_INDEX="1")
+    api = serve(PIP_FIND_LINKS=str(tmp_path / "wheels"), PIP_NO_INDEX="1")
     assert ask(f"{api}/work_pools/", {"name": "managed", "type": "prefect:managed"})["status"] == "READY"
     for first in ("Installing packages: tinyhello", "Packages are here from an earlier run: tinyhello"):
         ends(api, tmp_path, "python", ["tinyhello"], first, "with 1.0", state="COMPLETED", patience=PATIENCE)
@@ -83,13 +71,13 @@ def test_packages_of_a_plain_function(serving: Callable[..., str], tmp_path: Pat
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_prefect_and_packages_from_the_index(serving: Callable[..., str], tmp_path: Path) -> None:
+def test_prefect_and_packages_from_the_index(serve: Callable[..., str], tmp_path: Path) -> None:
     """On a machine whose Python has no Prefect."""
     (tmp_path / "flows.py").write_text(
         "import humanize\nfrom prefect import flow\n"
         "@flow(log_prints=True)\ndef go(): print('it is', humanize.intcomma(1234567))\n"
     )
-    api = serving(PATH="/usr/local/bin:/usr/bin:/bin")
+    api = serve(PATH="/usr/local/bin:/usr/bin:/bin")
     ask(f"{api}/work_pools/", {"name": "managed", "type": "prefect:managed"})
     for first in ("Installing packages: humanize, prefect", "Packages are here from an earlier run: humanize, prefect"):
         ends(api, tmp_path, "prefect", ["humanize"], first, "it is 1,234,567", state="COMPLETED", patience=700)

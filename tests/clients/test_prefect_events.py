@@ -12,7 +12,8 @@ from textwrap import dedent
 
 import pytest
 
-from tests.clients.conftest import PATIENCE, Prefect, Server, until
+from tests.clients.conftest import Prefect, Server, until
+from tests.support.service import PATIENCE
 
 FLOWS = """
 import time

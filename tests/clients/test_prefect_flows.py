@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.conftest import PATIENCE, Prefect, Server, until
+from tests.clients.conftest import Prefect, Server, until
+from tests.support.service import PATIENCE
 
 FLOWS = """
 import os, time

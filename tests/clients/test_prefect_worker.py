@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import PATIENCE, Prefect, Server, until
+from tests.clients.conftest import Prefect, Server, until
+from tests.support.service import PATIENCE
 
 FLOWS = """
 import time

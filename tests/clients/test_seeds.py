@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.conftest import HOST, OURS, PATIENCE, Prefect, Server, until
+from tests.clients.conftest import HOST, Prefect, Server, until
+from tests.support.service import PATIENCE, client_environment, serving
 
 # The tutorial's flow; its decorator and the address that it asks are lost in the seed.
 TUTORIAL_FLOW = """\
@@ -200,30 +200,22 @@ def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def terminal(github: Path, prefect_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     """`skylift serve`, started where `prefect` is on the PATH."""
     state, folder = tmp_path_factory.mktemp("seeds"), tmp_path_factory.mktemp("tutorial")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    kept |= {"HOME": str(github), "PATH": f"{prefect_python.parent}:{kept['PATH']}", "SKYLIFT_HOME": str(state)}
-    serve = [sys.executable, "-m", "skylift", "serve", "--port", "0"]
-    with subprocess.Popen(serve, env=kept, cwd=state, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            url = process.stdout.readline().split()[4]
-            env = {"PREFECT_API_URL": url, "PREFECT_HOME": str(state / "prefect"), "DO_NOT_TRACK": "1"}
-            server = Server(url, kept | env | {"COLUMNS": "250", "NO_COLOR": "1"}, state)
-            with subprocess.Popen(
-                [prefect_python, "-W", "ignore", HOST],
-                env=server.env,
-                cwd=folder,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            ) as host:
-                yield Terminal(Prefect(host), folder, server, prefect_python)
-                assert host.stdin
-                host.stdin.close()
-            until(lambda: not list(state.glob("process/*-*-*")))  # the last run's own last words
-        finally:
-            process.terminate()
-            process.wait(PATIENCE)
+    path = f"{prefect_python.parent}:{os.environ['PATH']}"
+    with serving(state, HOME=str(github), PATH=path) as ready:
+        env = client_environment(ready.url, state) | {"HOME": str(github), "PATH": path, "SKYLIFT_HOME": str(state)}
+        server = Server(ready.url, env, state)
+        with subprocess.Popen(
+            [prefect_python, "-W", "ignore", HOST],
+            env=server.env,
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as host:
+            yield Terminal(Prefect(host), folder, server, prefect_python)
+            assert host.stdin
+            host.stdin.close()
+        until(lambda: not list(state.glob("process/*-*-*")))  # the last run's own last words
 
 
 @pytest.mark.long

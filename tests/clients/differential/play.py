@@ -6,7 +6,6 @@ records that in `tests/clients/data/differential.json`, which the test holds Sky
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.clients.differential.scenarios import FILES, SCENARIOS, Scenario, Step
+from tests.support.service import client_environment
 
 ROOT = Path(__file__).resolve().parents[3]
 HOST = ROOT / "tests" / "clients" / "prefect_host.py"
@@ -28,20 +28,6 @@ RECORD = ROOT / "tests" / "clients" / "data" / "differential.json"
 
 Seen = dict[str, list[dict[str, Any]]]
 """By scenario, for each step: `step` (what was typed), `code`, `out` (normalised)."""
-
-
-def client_environment(url: str, home: Path) -> dict[str, str]:
-    """For clients of a server, with nothing of this machine's own settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SKYLIFT_"))}
-    return kept | {
-        "PREFECT_API_URL": url,
-        "PREFECT_HOME": str(home / "prefect"),
-        "PREFECT_CLI_COLORS": "false",
-        "DO_NOT_TRACK": "1",
-        "COLUMNS": "250",
-        "NO_COLOR": "1",
-        "TZ": "UTC",
-    }
 
 
 def play(python: Path, env: dict[str, str], folder: Path, scenarios: Sequence[Scenario] = SCENARIOS) -> Seen:

@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.clients.differential.play import UUID, client_environment, reference_server
+from tests.clients.differential.play import UUID, reference_server
+from tests.support.service import client_environment
 
 ROOT = Path(__file__).resolve().parents[3]
 FLOWS = Path(__file__).with_name("flows.py")
