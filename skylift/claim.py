@@ -17,7 +17,7 @@ from sqlalchemy import Row, case, insert, select, update
 from skylift.models.flows import CollisionStrategy
 from skylift.models.states import StateType, make_state
 from skylift.provider import Quota
-from skylift.store import attempts, due, runs, timeline
+from skylift.store import attempts, deployment_slots, due, runs, timeline
 from skylift.store.engine import TryAgainError, Tx
 from skylift.store.inserts import insert_if_new
 from skylift.store.pools import settings_of
@@ -175,7 +175,7 @@ class _DeploymentGate:
             limit = row.concurrency_limit if row else None
             self.free[deployment_id] = UNLIMITED if limit is None else limit
             self.strategy[deployment_id] = row.collision_strategy if row else None
-        for deployment_id, count in attempts.occupied_by_deployments(self.tx, ids).items() if ids else ():
+        for deployment_id, count in deployment_slots.occupied(self.tx, ids).items():
             self.free[deployment_id] -= count
         self.full |= {i for i in ids if self.free[i] <= 0 and not self._cancels(i)}
 

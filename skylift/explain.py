@@ -7,8 +7,7 @@ from typing import Any
 from sqlalchemy import Row, func, select
 
 from skylift.models.states import StateType
-from skylift.store import Tx, attempts, deployments, pools
-from skylift.store.tables import attempts as attempts_table
+from skylift.store import Tx, attempts, deployment_slots, deployments, pools
 from skylift.store.tables import due, work_queues
 
 
@@ -49,10 +48,7 @@ def _deployment_full(tx: Tx, run: Row[Any]) -> str | None:
     deployment = deployments.find(tx, run.deployment_id)
     if not deployment or deployment.concurrency_limit is None:
         return None
-    used = tx.conn.execute(
-        select(func.count()).select_from(attempts_table).where(attempts_table.c.deployment_id == deployment.id)
-    ).scalar_one()
-    return _full("Deployment", deployment, used)
+    return _full("Deployment", deployment, deployment_slots.occupied(tx, [deployment.id])[deployment.id])
 
 
 def _behind(tx: Tx, queue: Row[Any]) -> str | None:

@@ -12,7 +12,7 @@ from skylift.models.flows import ConcurrencyOptions, Deployment, DeploymentLimit
 from skylift.models.pools import Status, WorkPool, WorkQueue
 from skylift.models.runs import FlowRun, Holder
 from skylift.registry import Providers
-from skylift.store import Tx, attempts, deployments, pull, run_times, runs, slots, workers
+from skylift.store import Tx, deployment_slots, deployments, pull, run_times, runs, slots, workers
 from skylift.store.pools import settings_of
 from skylift.store.tables import flow_runs, flows, work_pools, work_queues
 
@@ -85,7 +85,7 @@ def deployment_list(tx: Tx, rows: Sequence[Row[Any]], providers: Providers) -> l
 def _limits(tx: Tx, rows: Sequence[Row[Any]]) -> dict[UUID, DeploymentLimit]:
     """The limits of those of these deployments that have one, and how much of them is taken."""
     limited = [row for row in rows if row.concurrency_limit is not None]
-    launched = attempts.occupied_by_deployments(tx, [row.id for row in limited]) if limited else {}
+    taken = deployment_slots.occupied(tx, [row.id for row in limited])
     return {
         row.id: DeploymentLimit(
             id=row.id,
@@ -93,7 +93,7 @@ def _limits(tx: Tx, rows: Sequence[Row[Any]]) -> dict[UUID, DeploymentLimit]:
             updated=row.updated,
             name=f"deployment:{row.id}",
             limit=row.concurrency_limit,
-            active_slots=launched.get(row.id, 0) + pull.leased(tx, row.id),
+            active_slots=taken[row.id],
         )
         for row in limited
     }

@@ -2,8 +2,7 @@
 the slots that such runs hold. Nothing makes attempts there: whoever sets a run Pending has taken it.
 
 - Slots of a pool or queue are held by the runs in it that are Pending or Running.
-- Slots of a deployment are held by leases, which the run's engine renews: a worker that dies holds none for long. The
-  lease of a run that has ended does not count, so nothing has to give it back.
+- Slots of a deployment are held by leases (`deployment_slots`).
 """
 
 from __future__ import annotations
@@ -14,16 +13,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Text, delete, func, insert, select, type_coerce, update
+from sqlalchemy import ColumnElement, Row, Select, Text, delete, func, select, type_coerce, update
 
-from skylift.ids import new_id
 from skylift.models.flows import CollisionStrategy
-from skylift.models.states import TERMINAL, State, StateCreate, StateType, make_state
-from skylift.store import attempts
+from skylift.models.states import State, StateCreate, StateType, make_state
+from skylift.store import deployment_slots
+from skylift.store.deployment_slots import FIRST_LEASE
 from skylift.store.engine import Tx
 from skylift.store.inserts import insert_if_new
 from skylift.store.tables import (
-    concurrency_leases,
     deployment_polls,
     deployments,
     due,
@@ -41,8 +39,6 @@ POLL_SILENCE = timedelta(seconds=60)
 POLLS_NOTED = timedelta(seconds=5)
 """How exactly the time of the last poll is kept."""
 POLLS_KEPT = timedelta(days=1)
-FIRST_LEASE = timedelta(seconds=300)
-"""For the time from Pending to the engine's first renewal."""
 SLOT_WAIT = timedelta(seconds=30)
 """After which a run that found no slot of its deployment is offered again."""
 
@@ -190,9 +186,9 @@ class Gate:
         if new.type is StateType.PENDING and str(current.type) not in HOLDING:
             return self._pool_full(run) or self._take_deployment(run, verdict)
         if current.is_terminal or new.type is StateType.SCHEDULED:
-            _drop_lease(self.tx, run)  # it begins again, and asks for a slot again
+            deployment_slots.drop(self.tx, run)  # it begins again, and asks for a slot again
             return verdict
-        _carry_lease(current, new)
+        deployment_slots.carry(current, new)
         if current.type is StateType.PENDING and new.type is StateType.RUNNING:
             return self._keep_deployment(run, verdict)
         return verdict
@@ -215,53 +211,33 @@ class Gate:
 
     def _take_deployment(self, run: Row[Any], verdict: Accept) -> Verdict:
         deployment = self.deployment
-        _drop_lease(self.tx, run)
+        deployment_slots.drop(self.tx, run)
         if not deployment or deployment.id != run.deployment_id:
             return verdict
         if deployment.concurrency_limit == 0:
             return Abort(f"The concurrency limit of deployment {deployment.name!r} is 0: none of its runs may start")
-        if self._has_room(deployment):
-            verdict.state.state_details = _with_lease(verdict.state, self._lease(run, deployment))
+        if deployment_slots.has_room(self.tx, deployment):
+            deployment_slots.take(self.tx, run, deployment, verdict.state)
             return verdict
         message = f"Deployment {deployment.name!r} is at its limit of {deployment.concurrency_limit}"
         return Reject(message, _turned_away(self.tx, deployment, message))
 
     def _keep_deployment(self, run: Row[Any], verdict: Accept) -> Verdict:
         """The time from Pending to Running may have been longer than the lease lasts."""
-        deployment, lease_id = self.deployment, _lease_of(verdict.state)
+        deployment, lease_id = self.deployment, deployment_slots.lease_of(verdict.state)
         if not deployment or deployment.id != run.deployment_id or not lease_id:
             return verdict
-        mine = (concurrency_leases.c.id == lease_id, concurrency_leases.c.expires_at > self.tx.now)
-        if self.tx.run(update(concurrency_leases).where(*mine).values(expires_at=self.tx.now + FIRST_LEASE)):
+        if deployment_slots.keep(self.tx, lease_id):
             return verdict
-        _drop_lease(self.tx, run)
-        if self._has_room(deployment):
-            verdict.state.state_details = _with_lease(verdict.state, self._lease(run, deployment))
+        deployment_slots.drop(self.tx, run)
+        if deployment_slots.has_room(self.tx, deployment):
+            deployment_slots.take(self.tx, run, deployment, verdict.state)
             return verdict
         message = (
             f"It took more than {FIRST_LEASE.total_seconds():g} s to start, and the slot of deployment "
             f"{deployment.name!r} went to another run meanwhile"
         )
         return Reject(message, make_state(StateType.CANCELLED, self.tx.now, message=message))
-
-    def _has_room(self, deployment: Row[Any]) -> bool:
-        used = attempts.occupied_by_deployments(self.tx, [deployment.id]).get(deployment.id, 0)
-        return _room(deployment, used + leased(self.tx, deployment.id)) > 0
-
-    def _lease(self, run: Row[Any], deployment: Row[Any]) -> UUID:
-        lease_id, now = new_id(), self.tx.now
-        self.tx.run(
-            insert(concurrency_leases).values(
-                id=lease_id,
-                limit_id=deployment.id,
-                created=now,
-                expires_at=now + FIRST_LEASE,
-                slots=1,
-                holder_type="flow_run",
-                holder_id=run.id,
-            )
-        )
-        return lease_id
 
 
 def gate(tx: Tx, run_id: UUID, wanted: StateCreate, *, force: bool = False) -> Gate:
@@ -287,27 +263,6 @@ def _lock(tx: Tx, table: Any, condition: ColumnElement[bool]) -> Row[Any] | None
     return tx.conn.execute(update(table).where(condition).values(claims=table.c.claims + 1).returning(*table.c)).first()
 
 
-def leased(tx: Tx, deployment_id: UUID) -> int:
-    """How many slots of a deployment are held by runs that we did not launch."""
-    rows = tx.conn.execute(
-        select(func.count())
-        .select_from(concurrency_leases.join(flow_runs, flow_runs.c.id == concurrency_leases.c.holder_id))
-        .where(
-            concurrency_leases.c.limit_id == deployment_id,
-            concurrency_leases.c.expires_at > tx.now,
-            flow_runs.c.state_type.not_in([str(each) for each in TERMINAL]),
-        )
-    )
-    return int(rows.scalar_one())
-
-
-def _drop_lease(tx: Tx, run: Row[Any]) -> None:
-    """The one on its deployment: what the run holds of other limits is its own business."""
-    if run.deployment_id:
-        own = (concurrency_leases.c.holder_id == run.id, concurrency_leases.c.limit_id == run.deployment_id)
-        tx.run(delete(concurrency_leases).where(*own))
-
-
 def _turned_away(tx: Tx, deployment: Row[Any], message: str) -> State:
     if deployment.collision_strategy == CollisionStrategy.CANCEL_NEW:
         return make_state(StateType.CANCELLED, tx.now, message=message)
@@ -318,19 +273,3 @@ def _turned_away(tx: Tx, deployment: Row[Any], message: str) -> State:
         message=message,
         scheduled_time=tx.now + SLOT_WAIT,
     )
-
-
-def _lease_of(state: State) -> UUID | None:
-    value = (state.state_details.model_extra or {}).get("deployment_concurrency_lease_id")
-    return UUID(str(value)) if value else None
-
-
-def _with_lease(state: State, lease_id: UUID) -> Any:
-    return state.state_details.model_copy(update={"deployment_concurrency_lease_id": str(lease_id)})
-
-
-def _carry_lease(current: State, new: State) -> None:
-    """Clients send null for what they do not know."""
-    lease_id = _lease_of(current)
-    if lease_id and not _lease_of(new):
-        new.state_details = _with_lease(new, lease_id)
