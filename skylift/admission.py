@@ -15,7 +15,7 @@ from skylift.models.runs import Ended, Terms
 from skylift.models.states import TERMINAL, State, StateType, make_state
 from skylift.rendering import from_json, time_limit
 from skylift.security.sealing import Sealer
-from skylift.store import Tx, attempts, pools, runs, timeline
+from skylift.store import Tx, attempts, pools, runs, sight, timeline
 from skylift.store.tables import ended_attempts
 
 SOON = 2.0
@@ -86,7 +86,9 @@ def heartbeat(tx: Tx, attempt_id: UUID, instance: str) -> dict[str, Any]:
     if not attempt.stop:
         changes["look_at"] = tx.now + timedelta(seconds=3 * every)
     attempts.change(tx, attempt_id, **changes)
-    return {"next": min(SOON, every) if attempt.stop else every, "states": {str(run.id): _told(tx, run)}}
+    below = sight.cancelling_below(tx, run.id)
+    told = {str(each.id): _told(tx, each) for each in (run, *below)}
+    return {"next": min(SOON, every) if attempt.stop or below else every, "states": told}
 
 
 def _told(tx: Tx, run: Row[Any]) -> dict[str, str]:

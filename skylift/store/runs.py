@@ -28,6 +28,7 @@ from skylift.store.tables import (
     log_batches,
     work_queues,
 )
+from skylift.store.tables import task_runs as task_runs_table
 
 NEW_RUN: dict[str, Any] = {
     "deployment_id": None,
@@ -54,6 +55,11 @@ NEW_RUN: dict[str, Any] = {
     "infrastructure_retries": 0,
     "launch_delays": 0,
 }
+
+
+PARENT_CANCELLED = "The parent flow run was cancelled"
+MOST_SUBFLOWS = 200
+"""That one transaction cancels along with their parent."""
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -245,6 +251,28 @@ def enter(
         due.remove(tx, [run.id])
     if new.type is StateType.SCHEDULED and run.work_pool_id and not in_process and not attempts.of_run(tx, run.id):
         due.add(tx, [due.entry({**known, **changed})])
+    if new.type is StateType.CANCELLED and run.run_count:
+        _cancel_below(tx, run.id)
+
+
+def _cancel_below(tx: Tx, run_id: UUID) -> None:
+    """A cancelled run takes its subflows along. Whatever runs elsewhere is asked to stop; the others are over."""
+    parent = task_runs_table.c.id == flow_runs.c.parent_task_run_id
+    unfinished = (
+        task_runs_table.c.flow_run_id == run_id,
+        flow_runs.c.state_type.not_in([str(each) for each in TERMINAL]),
+    )
+    query = select(flow_runs.c.id).join(task_runs_table, parent).where(*unfinished)
+    for row in tx.all(query.order_by(flow_runs.c.id).limit(MOST_SUBFLOWS)):
+        child = lock(tx, row.id)
+        attempt = attempts.of_run(tx, child.id)
+        taken = child.deployment_id and child.state_type in (StateType.PENDING, StateType.RUNNING)
+        if child.state_type == StateType.CANCELLING and child.deployment_id:
+            continue
+        type_ = StateType.CANCELLING if attempt or taken else StateType.CANCELLED
+        enter(tx, child, make_state(type_, tx.now, message=PARENT_CANCELLED))
+        if attempt:
+            attempts.stop_where(tx, attempts_table.c.id == attempt.id, attempts.CANCELLED, PARENT_CANCELLED)
 
 
 def _times(run: dict[str, Any], new: State) -> dict[str, Any]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CompoundSelect, Select, literal, or_, select, union
+from sqlalchemy import CompoundSelect, Row, Select, literal, or_, select, union
 from sqlalchemy.types import Uuid
 
+from skylift.models.states import StateType
 from skylift.store.engine import Tx
 from skylift.store.inserts import insert_new
 from skylift.store.tables import asked_runs, flow_runs, task_runs
 
 MAX_DEPTH = 50
 """How deep subflows may be nested and still belong to the run at the top."""
+MOST_TOLD = 1_000
 
 
 def note_asked(tx: Tx, asked_by: UUID, flow_run_id: UUID) -> None:
@@ -39,6 +42,14 @@ def seen(tx: Tx, run: UUID, flow_run_ids: Iterable[UUID]) -> set[UUID]:
     if wanted <= {run}:
         return wanted
     return _at_or_below(tx, {run} | {row.flow_run_id for row in tx.all(_asked_by(run))}, wanted)
+
+
+def cancelling_below(tx: Tx, run: UUID) -> list[Row[Any]]:
+    """Subflows of the run, at any depth, that are to be cancelled. Reads no more than is being cancelled just now."""
+    wanted = (flow_runs.c.state_type == str(StateType.CANCELLING), flow_runs.c.parent_task_run_id.is_not(None))
+    rows = tx.all(select(flow_runs).where(*wanted).order_by(flow_runs.c.expected_start_time.desc()).limit(MOST_TOLD))
+    found = _at_or_below(tx, {run}, [row.id for row in rows]) if rows else set()
+    return [row for row in rows if row.id in found]
 
 
 def visible(run: UUID) -> Select[tuple[UUID]]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import time
-import urllib.request
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.clients import pushed_runs
 from tests.clients.conftest import Prefect, Server, until
-from tests.support.service import PATIENCE
+from tests.clients.pushed_runs import Runs
 
 FLOWS = """
 import os, time
@@ -95,93 +93,12 @@ def gone():
 def dies():
     os.kill(os.getpid(), 9)
 """
-DEPLOY = """
-import json
-from pathlib import Path
-from prefect import flow
-from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.orchestration import get_client
-with get_client(sync_client=True) as client:
-    client.create_work_pool(WorkPoolCreate(name="flows", type="process:push"))
-made = {{}}
-for name in {names!r}:
-    source = flow.from_source({folder!r}, entrypoint=f"flows.py:{{name}}")
-    made[name] = str(source.deploy("real", work_pool_name="flows", job_variables={variables!r}, print_next_steps=False))
-print(json.dumps(made))
-"""
 NAMES = ["everything", "failing", "slow", "steps", "dies"]
-
-
-@dataclass
-class Runs:
-    """Runs of the deployed flows, asked about over plain HTTP."""
-
-    server: Server
-    folder: Path
-    variables: dict[str, Any]
-    deployments: dict[str, str] = field(default_factory=dict)
-
-    def ask(self, path: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.server.url + path, data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
-
-    def start(self, flow: str, **parameters: Any) -> str:
-        body = {"parameters": parameters}
-        run: str = self.ask(f"/deployments/{self.deployments[flow]}/create_flow_run", body)["id"]
-        return run
-
-    def read(self, run: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.ask(f"/flow_runs/{run}")
-        return found
-
-    def state(self, run: str) -> str:
-        name: str = self.read(run)["state_name"]
-        return name
-
-    def wait(self, run: str, *names: str) -> dict[str, Any]:
-        """The run, once it is in one of these states; it must not end in another."""
-        deadline, ended = time.monotonic() + PATIENCE, ("Completed", "Failed", "Crashed", "Cancelled")
-        while (found := self.read(run))["state_name"] not in names:
-            assert found["state_name"] not in ended, self.story(run)
-            assert time.monotonic() < deadline, self.story(run)
-            time.sleep(0.2)
-        return found
-
-    def set_state(self, run: str, **state: Any) -> None:
-        self.ask(f"/flow_runs/{run}/set_state", {"state": state})
-
-    def messages(self, run: str) -> list[str]:
-        wanted = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC"}
-        return [line["message"] for line in self.ask("/logs/filter", wanted)]
-
-    def task_runs(self, run: str) -> list[dict[str, Any]]:
-        wanted = {"task_runs": {"flow_run_id": {"any_": [run]}}}
-        found: list[dict[str, Any]] = self.ask("/task_runs/filter", wanted)
-        return found
-
-    def names(self, run: str) -> list[str]:
-        return [state["name"] for state in self.ask(f"/flow_runs/{run}/states")]
-
-    def story(self, run: str) -> str:
-        told = [f"{line['kind']}: {line['message']}" for line in self.ask(f"/flow_runs/{run}/explain")["timeline"]]
-        return "\n".join([str(self.read(run)["state"]), *told, *self.messages(run)])
-
-    def kinds(self, run: str) -> list[str]:
-        return [line["kind"] for line in self.ask(f"/flow_runs/{run}/explain")["timeline"]]
 
 
 @pytest.fixture(scope="module")
 def deployed(server: Server, prefect: Prefect, prefect_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    folder = tmp_path_factory.mktemp("code")
-    (folder / "flows.py").write_text(FLOWS)
-    # The runner's own interpreter has no Prefect; its child finds it on this PATH.
-    env = {"PATH": f"{prefect_python.parent}:/usr/bin:/bin", "PREFECT_HOME": str(server.home / "prefect-runs")}
-    runs = Runs(server, folder, {"env": env | {"DO_NOT_TRACK": "1"}})
-    said = prefect.python(DEPLOY.format(names=NAMES, folder=str(folder), variables=runs.variables))
-    runs.deployments.update(said)
-    return runs
+    return pushed_runs.deploy(server, prefect, prefect_python, tmp_path_factory.mktemp("code"), FLOWS, NAMES)
 
 
 @pytest.mark.long
