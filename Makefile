@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
+RUNTIME := --extra local --extra postgres
+CLOUDS := ecs cloud-run container-instance modal
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help setup demo test test-long bench check lint types imports lock clean
@@ -36,8 +38,8 @@ imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 lock:  ## Pin the requirements anew from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --extra local --extra postgres $(LOCK) -o requirements/runtime.txt
-	uv pip compile pyproject.toml --extra local --extra postgres --group dev $(LOCK) -o requirements/dev.txt
+	uv pip compile pyproject.toml $(CLOUDS:%=--extra %) $(RUNTIME) --group dev $(LOCK) -o requirements/dev.txt
+	uv pip compile pyproject.toml $(RUNTIME) $(LOCK) -c requirements/dev.txt -o requirements/runtime.txt
 	uv pip compile --group pyproject.toml:build $(LOCK) -o requirements/build.txt
 	uv pip compile --group pyproject.toml:prefect --python-version 3.11 $(LOCK) -o requirements/prefect.txt
 

@@ -24,17 +24,22 @@ LOSS_DELAY = 5.0
 """Seconds from the word that a run was lost to its next launch."""
 
 
-def admit(tx: Tx, sealer: Sealer, attempt_id: UUID, instance: str, nonce: str | None) -> Terms:
+def admit(
+    tx: Tx, sealer: Sealer, attempt_id: UUID, instance: str, nonce: str | None, pool_secret: str | None = None
+) -> Terms:
     """Let the first instance run, and it alone. The same one may ask again, and gets a new token.
 
-    Raises `NotFoundError`, `GoneError` (the attempt was given up), `ForbiddenError` (the nonce), `ConflictError`
-    (another instance runs it).
+    Raises `NotFoundError`, `GoneError` (the attempt was given up), `ForbiddenError` (the nonce, the pool's secret),
+    `ConflictError` (another instance runs it).
     """
     attempt = _live(tx, attempt_id)
     if attempt.stop or not attempt.request:
         raise GoneError("This attempt was given up")
     if attempt.nonce_hash != token_hash(nonce or ""):
         raise ForbiddenError("The nonce is not this attempt's")
+    accepted = _settings(tx, attempt).admission_secrets
+    if accepted and token_hash(pool_secret or "") not in accepted:
+        raise ForbiddenError("The work pool's secret is missing or not the right one")
     if attempt.instance not in (None, instance):
         raise ConflictError("Another instance runs this attempt")
     terms = from_json(sealer.open(attempt.request)).terms

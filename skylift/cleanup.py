@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Row, select, update
 from skylift.output import forward_output
 from skylift.parts import Parts
 from skylift.provider import FindsStrays, Provider, Watched
+from skylift.rendering import pool_configuration
 from skylift.store import Tx, attempts, runs, timeline
 from skylift.store.ranges import from_first
 from skylift.store.tables import ended_attempts, work_pools
@@ -95,7 +96,8 @@ def stop_strays(parts: Parts, pool_types: Iterable[str] | None = None) -> int:
 def _strays_of(parts: Parts, pool: Row[Any]) -> Iterable[int]:
     provider = parts.providers.get(pool.type)
     if isinstance(provider, FindsStrays):
-        configuration = pool.base_job_template.get("job_configuration", {})
+        with parts.store.reading() as tx:
+            configuration = pool_configuration(parts, tx, pool)
         for each in provider.list_attempts(parts.store.installation_id, configuration):
             yield _stop_stray(parts, provider, each)
 

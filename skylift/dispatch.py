@@ -11,9 +11,9 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,10 +26,11 @@ from skylift.claim import Claimed, claim
 from skylift.ids import new_token, token_hash
 from skylift.models.states import StateType, make_state
 from skylift.parts import Parts
-from skylift.provider import BusyError, Launch, Provider, Quota, Rejected, Unreachable
+from skylift.provider import BusyError, Launch, Provider, Quota, Rejected, Throttled, Unreachable
 from skylift.registry import Providers
 from skylift.rendering import Frozen
 from skylift.store import Tx, attempts, pools, runs, timeline
+from skylift.store import quota as buckets
 from skylift.store.tables import attempts as attempts_table
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ class Ready:
     """Which launch call of the attempt this is; only at the first one nothing can have been started before."""
     secrets: tuple[str, ...] = ()
     """What an answer of the provider may echo and nobody may see."""
+    bucket: str | None = None
+    """The key of the quota that it was claimed under."""
 
 
 def dispatch(
@@ -75,20 +78,29 @@ def dispatch(
     report, owner, locks = Report(), uuid4(), frozenset[UUID]()
     with parts.store.reading() as tx:
         pool = pools.find(tx, pool_id)
-    if not pool or pool.type not in parts.providers:
-        return report  # a pool that workers pull from
-    provider = parts.providers.get(pool.type)
-    quota = provider.quota(pool.base_job_template.get("job_configuration", {}))
+        if not pool or pool.type not in parts.providers:
+            return report  # a pool that workers pull from
+        configuration = rendering.pool_configuration(parts, tx, pool)
+    quota = _quota(parts.providers.get(pool.type), pool, configuration)
     with ThreadPoolExecutor(parts.settings.launch_threads, "launch") as threads:
         while time.monotonic() < until and not stopped():
             claimed = _claim(parts, pool_id, owner, quota, locks)
             locks = claimed.lock_first
             report.claimed += len(claimed.attempts)
-            ready = _freeze_all(parts, claimed.attempts, owner, report)
+            ready = _freeze_all(parts, claimed.attempts, owner, report, quota)
             _launch_all(parts, threads, ready, report)
             if not claimed.more:
                 break
     return report
+
+
+def _quota(provider: Provider, pool: Row[Any], configuration: Mapping[str, Any]) -> Quota | None:
+    """What the provider allows, or what the pool's settings say instead; under one key in any case."""
+    settings, usual = pools.settings_of(pool), provider.quota(configuration)
+    key = (usual and usual.key) or str(pool.id)
+    if settings.launch_rate:
+        return Quota(settings.launch_rate, settings.launch_burst or max(1, int(settings.launch_rate)), key)
+    return usual and replace(usual, key=key)
 
 
 def _claim(parts: Parts, pool_id: UUID, owner: UUID, quota: Quota | None, locks: Iterable[UUID]) -> Claimed:
@@ -100,7 +112,9 @@ def _claim(parts: Parts, pool_id: UUID, owner: UUID, quota: Quota | None, locks:
 # -- freeze -----------------------------------------------------------------------------------------------------------
 
 
-def _freeze_all(parts: Parts, attempt_ids: list[UUID], owner: UUID, report: Report) -> list[Ready]:
+def _freeze_all(
+    parts: Parts, attempt_ids: list[UUID], owner: UUID, report: Report, quota: Quota | None = None
+) -> list[Ready]:
     if not attempt_ids:
         return []
     rendered: dict[UUID, tuple[Frozen, str]] = {}
@@ -138,6 +152,7 @@ def _freeze_all(parts: Parts, attempt_ids: list[UUID], owner: UUID, report: Repo
             owner,
             1,
             began + lease_left[row.id],
+            quota.key if quota else None,
         )
         for row in rows
         if row.id in lease_left
@@ -161,6 +176,7 @@ def _ready(
     owner: UUID,
     calls: int,
     until: float,
+    bucket: str | None = None,
 ) -> Ready:
     launch = Launch(
         attempt_id=attempt_id,
@@ -169,10 +185,11 @@ def _ready(
         claimed_at=claimed_at,
         configuration=frozen.configuration,
         send_before=until,
+        secrets=frozenset(frozen.secrets),
     )
     nonce = frozen.configuration["env"].get("SKYLIFT_NONCE")
     secrets = (*frozen.secrets, nonce) if nonce else tuple(frozen.secrets)
-    return Ready(launch, parts.providers.get(provider_type), owner, calls, secrets)
+    return Ready(launch, parts.providers.get(provider_type), owner, calls, secrets, bucket)
 
 
 def _freeze(
@@ -332,15 +349,22 @@ def _delay(tx: Tx, ready: Ready, error: BusyError) -> str:
     attempt = _answered(tx, ready)
     if not attempt:
         return "unknown"
+    if isinstance(error, Throttled) and ready.bucket:
+        buckets.drain(tx, ready.bucket)
     kind = type(error).__name__.lower()
     _note_problem(tx, attempt.flow_run_id, attempt.id, kind, error)
     if attempt.launch_calls > 1:
         return "unknown"  # an earlier call may have started it after all: observe goes on with it
-    delays = runs.by_id(tx, attempt.flow_run_id).launch_delays
-    longest = min(LONGEST_DELAY, FIRST_DELAY * 2**delays)
-    pause = max(error.retry_after or 0, random.uniform(longest / 2, longest))  # noqa: S311 - jitter is no secret
-    runs.launch_again(tx, attempt, in_words(error), pause, launch_delays=delays + 1)
+    put_off(tx, attempt, in_words(error), error.retry_after or 0)
     return "delayed"
+
+
+def put_off(tx: Tx, attempt: Row[Any], message: str, at_least: float = 0) -> None:
+    """Nothing was started, for want of room: launch the run again later, each time (s) later than the last."""
+    delays = runs.by_id(tx, attempt.flow_run_id).launch_delays
+    longest = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(delays, 10))
+    pause = max(at_least, random.uniform(longest / 2, longest))  # noqa: S311 - jitter is no secret
+    runs.launch_again(tx, attempt, message, pause, launch_delays=delays + 1)
 
 
 def _refused(tx: Tx, ready: Ready, error: Rejected) -> str:

@@ -10,13 +10,16 @@ from typing import Any
 from uuid import UUID
 
 from skylift.provider import (
+    Checks,
     FindsStrays,
     ForwardsOutput,
     KeepsPackages,
     Launch,
+    Links,
     Observation,
     Provider,
     Quota,
+    ReadsEvents,
     Watched,
 )
 
@@ -35,7 +38,8 @@ class ManagedProvider:
         self.description: str = about["description"]
         self.provider = provider
         self.call_timeout, self.look_every = provider.call_timeout, provider.look_every
-        self.python, self.stops_softly = provider.python, provider.stops_softly
+        self.python = provider.python
+        self.stops_softly, self.remembers_stops = provider.stops_softly, provider.remembers_stops
         words = set(provider.base_job_template()["job_configuration"])
         self.foreign = set(about["template"]["job_configuration"]) - words
         """What the template has and the provider knows nothing of: `image`, where it runs processes."""
@@ -44,6 +48,12 @@ class ManagedProvider:
             self.list_attempts = provider.list_attempts
         if isinstance(provider, ForwardsOutput):
             self.output_since = provider.output_since
+        if isinstance(provider, ReadsEvents):
+            self.read_event = provider.read_event
+        if isinstance(provider, Checks):
+            self.check = provider.check
+        if isinstance(provider, Links):
+            self.links = provider.links
 
     def base_job_template(self) -> dict[str, Any]:
         template: dict[str, Any] = described()["template"]

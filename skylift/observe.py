@@ -8,7 +8,7 @@ ended attempts left behind is `cleanup`'s. Every stage may be repeated and may d
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,12 +20,12 @@ from sqlalchemy import Row, func, select, update
 
 from skylift import faults, templates
 from skylift.cleanup import clean_up
-from skylift.dispatch import relaunch
+from skylift.dispatch import put_off, relaunch
 from skylift.models.pools import OnInfraLoss, PoolSettings
 from skylift.models.states import State, StateType, make_state
 from skylift.output import forward_output
 from skylift.parts import Parts
-from skylift.provider import Observation, Provider, ProviderError
+from skylift.provider import Observation, Provider, ProviderError, ReadsEvents
 from skylift.store import Tx, attempts, pools, runs, timeline
 from skylift.store.ranges import from_first
 from skylift.store.tables import attempts as attempts_table
@@ -64,6 +64,24 @@ def observe(parts: Parts, *, limit: int = 2000) -> int:
             break
     clean_up(parts)
     return looked
+
+
+def hear(parts: Parts, provider_type: str, event: Mapping[str, Any]) -> int:
+    """An event of a cloud came in: look at once at the attempts that it is about. Says how many those are.
+
+    What it says is not believed: events come twice, late and in any order, and the provider knows.
+    """
+    provider = parts.providers.get(provider_type)
+    heard = [each.attempt_id for each in provider.read_event(event)] if isinstance(provider, ReadsEvents) else []
+    if heard:
+
+        def look_now(tx: Tx) -> int:
+            now = update(attempts_table).where(attempts_table.c.id.in_(sorted(heard)))
+            return tx.run(now.values(look_at=tx.now))
+
+        if parts.store.transaction(look_now):
+            observe(parts)
+    return len(heard)
 
 
 def _by_type(row: Row[Any]) -> str:
@@ -207,6 +225,8 @@ def _apply(tx: Tx, seen: Seen, provider: Provider, tail: list[str]) -> bool:
     if not attempt:
         return False
     observation = seen.observation
+    if observation and observation.phase == "gone" and _may_yet_start(tx, attempt, provider):
+        observation = None
     if observation and observation.phase in ("ended", "gone"):
         _over(tx, attempt, observation, seen.settings, tail)
         return False
@@ -226,6 +246,14 @@ def _apply(tx: Tx, seen: Seen, provider: Provider, tail: list[str]) -> bool:
     )
     attempts.wake_observe(tx, look_at)
     return _stop_now(tx.now, attempt, provider, seen.settings)
+
+
+def _may_yet_start(tx: Tx, attempt: Row[Any], provider: Provider) -> bool:
+    """Whether a launch that was under way when the attempt was stopped may reach its provider after all."""
+    if provider.remembers_stops or attempt.handle or attempt.instance:
+        return False
+    under_way = bool(attempt.lease_until > attempt.claimed_at)
+    return under_way and bool(tx.now < attempt.lease_until + timedelta(seconds=provider.call_timeout))
 
 
 def _check_times(tx: Tx, attempt: Row[Any], settings: PoolSettings) -> Row[Any]:
@@ -266,10 +294,13 @@ def _over(tx: Tx, attempt: Row[Any], observation: Observation, settings: PoolSet
     """The provider says that it is over: free the slot, and decide what the run itself did not report."""
     ended = "gone" if observation.phase == "gone" else f"ended (exit code {observation.exit_code})"
     words = f"The provider says: {ended}" + (f": {observation.reason}" if observation.reason else "")
-    timeline.note(tx, attempt.flow_run_id, "ended", words, attempt_id=attempt.id)
+    timeline.note(tx, attempt.flow_run_id, "ended", words, attempt_id=attempt.id, remedy=observation.remedy)
     run = runs.find(tx, attempt.flow_run_id)
     if attempt.stop and attempt.stop != attempts.GAVE_UP:
         runs.finish(tx, attempt, _stopped(tx, attempt))
+        return
+    if observation.fault and not attempt.admitted_at:
+        _never_began(tx, attempt, observation, tail)
         return
     without_report = settings.reports and observation.exit_code == 0
     if not attempt.reports and not attempt.stop and observation.exit_code is not None and not without_report:
@@ -283,6 +314,16 @@ def _over(tx: Tx, attempt: Row[Any], observation: Observation, settings: PoolSet
         if runs.launch_again_after_loss(tx, attempt, run, settings, reason, delay):
             return
     runs.finish(tx, attempt, make_state(StateType.CRASHED, tx.now, message=reason))
+
+
+def _never_began(tx: Tx, attempt: Row[Any], observation: Observation, tail: list[str]) -> None:
+    """It was accepted, and came to nothing before any code of the run's own."""
+    reason = "\n".join([f"It could not start: {observation.reason or observation.fault}", *tail])
+    message = f"{reason}. {observation.remedy}" if observation.remedy else reason
+    if observation.fault == "capacity" and not attempt.stop:
+        put_off(tx, attempt, message)
+    else:
+        runs.finish(tx, attempt, make_state(StateType.CRASHED, tx.now, message=message))
 
 
 def _by_exit_code(now: datetime, observation: Observation) -> State:

@@ -7,6 +7,7 @@ id.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -51,6 +52,10 @@ class Unreachable(ProviderError):  # noqa: N818
     """The provider did not answer, or not to us: network or credentials. Whether it did start is unknown."""
 
 
+class TooLate(Unreachable):
+    """The lease ran out before this request was sent, so it was not: whoever has the lease now goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """One attempt to start a flow run. Built from what was frozen before the first call, so a relaunch is the same."""
@@ -64,9 +69,20 @@ class Launch:
     """The work pool's `job_configuration`, rendered; `command` (a list of strings) and `env` are always there."""
     send_before: float = float("inf")
     """`time.monotonic()` after which nothing may be sent any more, because the lease may be another's by then."""
+    secrets: frozenset[str] = frozenset()
+    """Values that may stand nowhere but in the fields that the provider keeps secret (see `skylift.confidential`)."""
+
+    def ensure_in_time(self) -> None:
+        """To be called last before a request that may start something. Raises `TooLate`."""
+        if time.monotonic() > self.send_before:
+            raise TooLate
 
 
 Phase = Literal["starting", "running", "ended", "gone"]
+
+Fault = Literal["capacity", "setup"]
+"""Why something that was accepted never began. capacity: there was no room; another try may find some, here or as one
+of the run's `capacity_fallbacks` says. setup: no image, secret or permission; it would end the same way again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +98,10 @@ class Observation:
     """The provider's own words, for people."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    fault: Fault | None = None
+    """Only of an ended one in which no code of the run's own has begun."""
+    remedy: str | None = None
+    """What to do about `reason`, where the provider knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +138,17 @@ class Provider(Protocol):
     """The interpreter that the runner is started with there, unless the job configuration names one."""
     stops_softly: bool
     """Whether `stop` begins with a signal that the runner hears, so that it can end its run in good order."""
+    remembers_stops: bool
+    """Whether whoever is stopped before it was started never starts: a launch under way or to come has no effect.
+    Where not, a stopped attempt without a handle counts as gone only once no launch of it can be under way."""
 
     def base_job_template(self) -> dict[str, Any]:
         """The default base job template of new pools: `variables` and `job_configuration`."""
         ...
 
     def quota(self, configuration: Mapping[str, Any]) -> Quota | None:
-        """What the provider allows for launches of a pool with this (unrendered) job configuration; None: no limit."""
+        """What the provider allows for launches of a pool, whose job configuration is rendered with its defaults alone;
+        None: no limit. May ask the provider once (whose account this is, say) and must remember the answer."""
         ...
 
     def launch(self, launch: Launch) -> str:
@@ -142,8 +166,8 @@ class Provider(Protocol):
         ...
 
     def stop(self, watched: Watched, grace: float) -> None:
-        """Ask it to end: softly, and by force after `grace` seconds. Returns at once; `status` tells when it is over.
-        Whoever is stopped before it was started never starts: a launch under way or to come has no effect."""
+        """Ask it to end: softly, and by force after `grace` seconds. Returns at once; `status` tells when it is
+        over."""
         ...
 
     def logs(self, watched: Watched, last: int) -> list[str]:
@@ -161,7 +185,56 @@ class FindsStrays(Protocol):
     """Providers that can list what carries an installation's mark."""
 
     def list_attempts(self, installation_id: UUID, configuration: Mapping[str, Any]) -> Sequence[Watched]:
-        """Everything of this installation that has not been cleaned up, whether running or ended."""
+        """Everything of this installation that has not been cleaned up, whether running or ended, in the place that a
+        pool's job configuration names, rendered with its defaults alone. Each with a configuration that the other
+        methods can reach it by. Also removes what no attempt needs any more (old task definitions, say)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an event of the cloud says of one attempt."""
+
+    attempt_id: UUID
+    observation: Observation
+
+
+@runtime_checkable
+class ReadsEvents(Protocol):
+    """Providers whose cloud tells by itself when a run's state changes there."""
+
+    def read_event(self, event: Mapping[str, Any]) -> Sequence[Heard]:
+        """What this event says; empty where it is not about attempts. Events may come twice, late and in any order.
+        Raises nothing for an event that it does not understand."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of what `work-pool check` found."""
+
+    what: str
+    """A few words: Identity, Permissions, Cluster, Image, Network, Quota, Pool secret…"""
+    verdict: Literal["ok", "warning", "failed", "unknown"]
+    message: str
+    remedy: str | None = None
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """Providers that can tell, by reading only, whether runs of a pool would start."""
+
+    def check(self, configuration: Mapping[str, Any]) -> Sequence[Finding]:
+        """Look at what a pool's job configuration needs, rendered with its defaults alone. Raises nothing."""
+        ...
+
+
+@runtime_checkable
+class Links(Protocol):
+    """Providers with a web page for what they run."""
+
+    def links(self, watched: Watched) -> Mapping[str, str]:
+        """URLs by what they show: `run`, `logs`, `quota`. Asks nobody."""
         ...
 
 

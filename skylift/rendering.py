@@ -6,6 +6,7 @@ else (command, parameters, environment, secrets) is handed out at admission. A b
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,8 @@ from skylift.provider import Rejected
 from skylift.store import Tx, tables, variables
 from skylift.store import block_documents as documents
 from skylift.store.pools import settings_of
+
+log = logging.getLogger(__name__)
 
 PREFECT_COMMAND = ["prefect", "flow-run", "execute"]
 
@@ -89,12 +92,39 @@ def freeze(parts: Parts, tx: Tx, origin: Origin, attempt_id: UUID, nonce: str) -
     layers = layers_of(origin.deployment, origin.run.name, origin.run.job_variables)
     template = origin.pool.base_job_template
     try:
+        layers += _fallback(template, layers, origin.run.launch_delays)
         lookup = _fetch(parts, tx, templates.references(template, layers))
         rendered = templates.render(template, layers, context=_context(origin), lookup=lookup)
     except SkyliftError as error:
         remedy = "Correct the job variables of the flow run, its deployment or its work pool"
         raise Rejected(str(error), remedy=remedy) from error
     return _compose(parts, origin, rendered, attempt_id, nonce)
+
+
+FALLBACKS = "capacity_fallbacks"
+"""The job variable with a list of sets of job variables, each another place for a run that found no room."""
+
+
+def _fallback(template: Mapping[str, Any], layers: list[templates.Layer], refusals: int) -> list[templates.Layer]:
+    """What changes for a run that the provider has refused so often: each time the next place, and round again."""
+    places = refusals and templates.effective_variables(template, layers).get(FALLBACKS)
+    if not isinstance(places, list) or not places:
+        return []
+    which = refusals % (len(places) + 1)
+    return [templates.Layer(f"{FALLBACKS}[{which - 1}]", places[which - 1])] if which else []
+
+
+def pool_configuration(parts: Parts, tx: Tx, pool: Row[Any]) -> dict[str, Any]:
+    """The pool's job configuration with the defaults of its variables alone: what its provider needs to know of the
+    place. Empty where that cannot be rendered."""
+    template = pool.base_job_template
+    nobody = {"flow": {"name": ""}, "flow_run": {"name": ""}, "deployment": {}, "work_pool": {"name": pool.name}}
+    try:
+        lookup = _fetch(parts, tx, templates.references(template, []))
+        return templates.render(template, [], context=nobody, lookup=lookup).configuration
+    except SkyliftError as error:
+        log.warning("The defaults of work pool %r cannot be rendered: %s", pool.name, error)
+        return {}
 
 
 def _fetch(parts: Parts, tx: Tx, wanted: templates.References) -> templates.Fetched:
@@ -130,6 +160,8 @@ def _context(origin: Origin) -> dict[str, Any]:
 
 def _compose(parts: Parts, origin: Origin, rendered: templates.Rendered, attempt_id: UUID, nonce: str) -> Frozen:
     configuration = dict(rendered.configuration)
+    if "labels" in origin.pool.base_job_template["job_configuration"]:
+        configuration["labels"] = _labels(origin) | (configuration.get("labels") or {})
     command = _argv(configuration.pop("command", None))
     engine = _engine(origin, command)
     env = {name: str(value) for name, value in (configuration.pop("env", None) or {}).items() if value is not None}
@@ -166,6 +198,14 @@ def _compose(parts: Parts, origin: Origin, rendered: templates.Rendered, attempt
     if limit:  # the runner keeps the time; the provider's clock is the backstop
         launched["timeout_seconds"] = limit
     return Frozen(launched, terms, sorted(rendered.secrets))
+
+
+def _labels(origin: Origin) -> dict[str, str]:
+    """What Prefect's own workers mark infrastructure with, for bills and searches."""
+    run, deployment = origin.run, origin.deployment
+    found = {"flow-run-id": run.id, "flow-run-name": run.name, "flow-name": origin.flow.name}
+    found |= {"deployment-name": deployment.name} if deployment else {}
+    return {f"prefect.io/{key}": str(value) for key, value in (found | {"work-pool-name": origin.pool.name}).items()}
 
 
 def time_limit(terms: Mapping[str, Any]) -> float | None:

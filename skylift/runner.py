@@ -60,7 +60,8 @@ DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
 CREDENTIALS = ("Authorization", "Proxy-Authorization")
 RETRIED = {408, 429, 500, 502, 503, 504}
 OOM_FILES = ["/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"]
-PRIVATE = {"SKYLIFT_NONCE", "SKYLIFT_ATTEMPT", "SKYLIFT_INSTANCE", "SKYLIFT_PACKAGES"}  # not for the child
+# Not for the child:
+PRIVATE = {"SKYLIFT_NONCE", "SKYLIFT_POOL_SECRET", "SKYLIFT_ATTEMPT", "SKYLIFT_INSTANCE", "SKYLIFT_PACKAGES"}
 PREFECT_CREDENTIALS = {"PREFECT_API_KEY", "PREFECT_API_AUTH_STRING"}
 PREFECT_LINE = re.compile(r"\d\d:\d\d:\d\d\.\d{3} \| ")  # its handler of the API has sent what it prints so
 SECRETS: list[str] = []  # token and nonce, so that no answer of a server can carry them into a log
@@ -1302,9 +1303,10 @@ def main() -> int:
     path = f"/attempts/{urllib.parse.quote(os.environ['SKYLIFT_ATTEMPT'], safe='')}"
     # The random part: a container that the platform restarts in place is another instance, not a repeat.
     instance = f"{os.environ.get('SKYLIFT_INSTANCE') or os.uname().nodename}/{uuid.uuid4().hex}"
-    SECRETS.append(nonce or "")
+    first_word = {"instance": instance, "nonce": nonce, "pool_secret": os.environ.get("SKYLIFT_POOL_SECRET")}
+    SECRETS.extend(filter(None, (nonce, first_word["pool_secret"])))
     try:
-        status, terms = api.post(f"{path}/admit", {"instance": instance, "nonce": nonce}, ADMIT_PATIENCE)
+        status, terms = api.post(f"{path}/admit", first_word, ADMIT_PATIENCE)
     except ConnectionError as error:
         say(f"not admitted: {error}")
         return 1

@@ -45,6 +45,7 @@ class ProcessProvider:
     look_every = 1.0
     python = sys.executable
     stops_softly = True
+    remembers_stops = True
 
     def __init__(self, root: Path | None = None) -> None:
         """`root`: where the attempts' folders are kept; by default `process` in SKYLIFT_HOME."""

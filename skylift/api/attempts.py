@@ -30,7 +30,8 @@ def read_runner(sha256: str) -> Response:
 @router.post("/attempts/{attempt_id}/admit", dependencies=[scopes.OPEN])
 def admit(parts: PartsDep, attempt_id: UUID, body: Admission) -> Terms:
     """A runner's first word. 409: another instance runs this attempt; 410: it was given up."""
-    return parts.store.transaction(admission.admit, parts.sealer, attempt_id, body.instance, body.nonce)
+    word = (body.instance, body.nonce, body.pool_secret)
+    return parts.store.transaction(admission.admit, parts.sealer, attempt_id, *word)
 
 
 @router.post(

@@ -12,6 +12,7 @@ from skylift import new_runs, resume
 from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.api.scopes import CallerDep
+from skylift.check import links
 from skylift.errors import ForbiddenError
 from skylift.explain import waiting_for
 from skylift.models.base import JsonObject
@@ -124,6 +125,8 @@ class Explanation(BaseModel):
     timeline: list[TimelineEntry]
     waiting_for: str | None
     """Why it has not started, where it has not."""
+    links: dict[str, str]
+    """Pages of the provider about its last attempt: URLs by what they show."""
 
 
 @router.get("/{flow_run_id}/explain", dependencies=[scopes.seen("flow_run_id")])
@@ -132,4 +135,9 @@ def explain(parts: PartsDep, flow_run_id: UUID) -> Explanation:
     with parts.store.reading() as tx:
         run = runs.by_id(tx, flow_run_id)
         lines = [TimelineEntry.model_validate(row) for row in timeline.read(tx, flow_run_id)]
-        return Explanation(flow_run=views.run(tx, run), timeline=lines, waiting_for=waiting_for(tx, run))
+        return Explanation(
+            flow_run=views.run(tx, run),
+            timeline=lines,
+            waiting_for=waiting_for(tx, run),
+            links=links(parts, tx, flow_run_id),
+        )

@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 
-from skylift import collections
+from skylift import check, collections
 from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.models.pools import WorkPool, WorkPoolCreate, WorkPoolUpdate, WorkQueue, WorkQueueCreate, WorkQueueUpdate
 from skylift.models.runs import Holder
 from skylift.models.workers import PoolSlots, PoolSlotsQuery
 from skylift.parts import Parts
+from skylift.provider import Finding
 from skylift.store import Tx, attempts, pools, slots
 from skylift.store.filters import select_filtered
 from skylift.store.tables import work_queues
@@ -63,6 +64,12 @@ def read_slots(parts: PartsDep, name: str) -> list[Holder]:
     """Who occupies the pool's slots."""
     with parts.store.reading() as tx:
         return views.holders(tx, attempts.in_pool(tx, pools.by_name(tx, name).id))
+
+
+@router.get("/{name}/check", dependencies=[scopes.DEPLOY])
+def check_work_pool(parts: PartsDep, name: str) -> list[Finding]:
+    """Whether runs of this pool would start, found by reading only; asks its provider, which may take seconds."""
+    return check.check(parts, name)
 
 
 @router.post("/{name}/concurrency_status", dependencies=[scopes.READ])

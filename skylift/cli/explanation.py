@@ -79,7 +79,7 @@ def conclusions(story: dict[str, Any]) -> list[tuple[str, str]]:
         found += [("What to do", remedy) for remedy in remedies[-1:]]
         if not remedies:
             found.append(("What to do", _remedy(run)))
-    return found
+    return found + [(f"See ({what})", url) for what, url in story["links"].items()]
 
 
 def _remedy(run: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from skylift.cli.options import (
     tell,
     yes_option,
 )
-from skylift.cli.work_pool_views import inspect_, ls, preview, slots
+from skylift.cli.work_pool_views import check, inspect_, ls, preview, slots
 
 if TYPE_CHECKING:
     from skylift.cli.client import Api
@@ -29,7 +29,7 @@ def work_pool() -> None:
     """Work pools: where runs are pushed to, how many at a time, and what may be set."""
 
 
-for _view in (ls, inspect_, preview, slots):
+for _view in (ls, inspect_, preview, slots, check):
     work_pool.add_command(_view)
 
 

@@ -1,4 +1,4 @@
-"""`skylift work-pool ls`, `inspect`, `preview` and `slots`."""
+"""`skylift work-pool ls`, `inspect`, `preview`, `slots` and `check`."""
 
 from __future__ import annotations
 
@@ -149,3 +149,22 @@ def slots(name: str, output: str) -> None:
         title=f"Slots of work pool '{name}': {len(holders)} of {_limit(pool['concurrency_limit'])} occupied",
         empty=f"No slot of work pool '{name}' is occupied.",
     )
+
+
+@click.command(cls=Command, examples=["skylift work-pool check local", "skylift work-pool check local -o json"])
+@click.argument("name")
+@output_option
+def check(name: str, output: str) -> None:
+    """Tell whether runs of a pool would start; changes nothing. Exits 1 where something is wrong."""
+    from skylift.cli.client import path
+    from skylift.cli.output import print_json, print_table
+
+    with connect() as api:
+        findings = api.get(path("work_pools", name, "check"))
+    if output == JSON:
+        print_json(findings)
+    else:
+        rows = [[each["what"], each["verdict"], each["message"], each["remedy"]] for each in findings]
+        print_table(["What", "Verdict", "Found", "What To Do"], rows, title=f"Work pool '{name}'")
+    if any(each["verdict"] == "failed" for each in findings):
+        raise SystemExit(1)

@@ -38,6 +38,13 @@ class PoolSettings(BaseModel):
     on_infra_loss: OnInfraLoss = OnInfraLoss.CRASH
     cancel_grace: float = Field(30, ge=0, description="From asking a run to end to stopping it by force")
     heartbeat: float = Field(30, gt=0)
+    launch_rate: float | None = Field(None, gt=0, description="Launches a second, where the quota is not the usual one")
+    launch_burst: int | None = Field(None, gt=0, description="Launches at once; with `launch_rate`")
+    admission_secrets: list[str] = Field(
+        [],
+        description="SHA-256, in hexadecimal, of each secret that may admit a run: what the pool's containers get by "
+        "the cloud's own reference. Empty: the nonce alone admits",
+    )
     reports: bool = Field(
         False,
         description="Whether a command without the runner reports its own end: then exit 0 without a report is a crash",

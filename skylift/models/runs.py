@@ -235,6 +235,7 @@ class Holder(BaseModel):
 class Admission(Wire):
     instance: str
     nonce: str | None = None
+    pool_secret: str | None = None
 
 
 class Beat(Wire):

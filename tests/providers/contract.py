@@ -62,8 +62,10 @@ def wait_for(look: Callable[[], T], wanted: Callable[[T], bool], patience: float
 
 
 def new_launch(configuration: Mapping[str, Any], attempt_id: UUID | None = None) -> Launch:
-    """A launch of a run that nobody else knows."""
-    return Launch(attempt_id or uuid4(), uuid4(), uuid4(), datetime.now(UTC), configuration)
+    """A launch of a run that nobody else knows, with the variables that a launch always has."""
+    attempt = attempt_id or uuid4()
+    env = {**configuration["env"], "SKYLIFT_ATTEMPT": str(attempt)}
+    return Launch(attempt, uuid4(), uuid4(), datetime.now(UTC), {**configuration, "env": env})
 
 
 def watch(launch: Launch, handle: str | None = None) -> Watched:
@@ -176,6 +178,8 @@ class ProviderContract:
         assert {launch.attempt_id for launch in launches} == set(found)
 
     def test_who_is_stopped_before_the_launch_never_starts(self, harness: Harness, provider: Provider) -> None:
+        if not provider.remembers_stops:
+            pytest.skip("observe waits until no launch can be under way")
         launch = new_launch(harness.configuration("lines", {}))
         provider.stop(watch(launch), harness.grace)
         provider.launch(launch)

@@ -64,6 +64,7 @@ class Cloud:
     look_every: float = 1.0
     python: str = "python3"
     stops_softly: bool = True
+    remembers_stops: bool = True
     allowed: Quota | None = None
     containers: dict[UUID, Container] = field(default_factory=dict)
     starts: Counter[UUID] = field(default_factory=Counter)

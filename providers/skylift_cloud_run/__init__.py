@@ -1,0 +1,1 @@
+"""The `cloud-run:push` and `cloud-run-v2:push` provider: flow runs as executions of Google Cloud Run jobs."""

@@ -1,0 +1,1 @@
+"""The `modal:push` provider: flow runs as sandboxes of Modal."""

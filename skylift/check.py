@@ -1,0 +1,88 @@
+"""Whether runs of a pool would start: what `skylift work-pool check` says, found by reading only."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select
+
+from skylift import faults
+from skylift.errors import SkyliftError
+from skylift.parts import Parts
+from skylift.provider import Checks, Finding, Links
+from skylift.registry import Providers
+from skylift.rendering import pool_configuration
+from skylift.store import Tx, attempts, pools
+from skylift.store.tables import ended_attempts
+from skylift.watching import watched
+
+log = logging.getLogger(__name__)
+
+
+def check(parts: Parts, name: str) -> list[Finding]:
+    """Look at a pool, at its base job template, and at what its provider says. Raises `NotFoundError`."""
+    with parts.store.reading() as tx:
+        pool = pools.by_name(tx, name)
+        configuration = pool_configuration(parts, tx, pool)
+    found = [_provider(parts.providers, pool), _template(configuration), _pool_secret(pool)]
+    if pool.is_paused:
+        found.append(Finding("Work pool", "warning", "It is paused", "Resume it: skylift work-pool resume"))
+    return [each for each in found if each] + _asked(parts.providers, pool, configuration)
+
+
+def _provider(providers: Providers, pool: Row[Any]) -> Finding:
+    if pool.type not in providers:
+        return Finding("Provider", "failed", f"Nothing here pushes to pools of type {pool.type!r}", "Start a worker")
+    try:
+        return Finding("Provider", "ok", f"{providers.get(pool.type).display_name} is installed")
+    except SkyliftError as error:
+        return Finding("Provider", "failed", str(error), "Install it, and start the service again")
+
+
+def _template(configuration: dict[str, Any]) -> Finding:
+    if configuration:
+        return Finding("Template", "ok", "The base job template can be rendered with its defaults")
+    message = "The base job template cannot be rendered with its defaults alone"
+    return Finding("Template", "warning", message, "Give the variables that its job configuration needs a default")
+
+
+def _pool_secret(pool: Row[Any]) -> Finding | None:
+    if pool.type == "process:push" or not pool.type.endswith((":push", ":managed")):
+        return None
+    if pools.settings_of(pool).admission_secrets:
+        return Finding("Pool secret", "ok", "Runs are admitted with the pool's secret and their own nonce")
+    return Finding(
+        "Pool secret",
+        "warning",
+        "Runs are admitted with their nonce alone: whoever can read a starting container's environment in the cloud's "
+        "console could be admitted in its place, once, and would get the run's secrets",
+        "Make a secret in the cloud's own store, name it in the variable 'pool_secret', and give its SHA-256 to the "
+        "pool's setting 'admission_secrets'",
+    )
+
+
+def _asked(providers: Providers, pool: Row[Any], configuration: dict[str, Any]) -> list[Finding]:
+    try:
+        provider = providers.get(pool.type)
+        return list(provider.check(configuration)) if isinstance(provider, Checks) else []
+    except SkyliftError:
+        return []  # not installed, which is a finding already
+    except Exception as error:
+        log.error("%s could not be checked: %s", pool.type, faults.told(error))
+        return [Finding("Provider", "unknown", f"The check itself failed ({type(error).__name__})")]
+
+
+def links(parts: Parts, tx: Tx, flow_run_id: UUID) -> dict[str, str]:
+    """Pages of the provider about the run's attempt, the latest if several: URLs by what they show."""
+    ended = select(ended_attempts).where(ended_attempts.c.flow_run_id == flow_run_id)
+    row = attempts.of_run(tx, flow_run_id) or tx.one(ended.order_by(ended_attempts.c.ended_at.desc()).limit(1))
+    if not row or row.provider_type not in parts.providers:
+        return {}
+    try:
+        provider = parts.providers.get(row.provider_type)
+        return dict(provider.links(watched(parts, row))) if isinstance(provider, Links) else {}
+    except Exception as error:  # a page less is no reason to explain nothing
+        log.error("The links of run %s could not be made: %s", flow_run_id, faults.told(error))
+        return {}
