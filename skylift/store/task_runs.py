@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 
 from skylift import task_transitions, transitions
 from skylift.errors import ConflictError, NotFoundError
@@ -188,15 +188,24 @@ def remove(tx: Tx, task_run_id: UUID) -> None:
     """Raises `NotFoundError`."""
     if not tx.run(delete(table).where(table.c.id == task_run_id)):
         raise NotFoundError(f"Task run {task_run_id} not found")
+    _let_go(tx, flow_runs.c.parent_task_run_id == task_run_id)
     tx.run(delete(states_table).where(states_table.c.task_run_id == task_run_id))
 
 
 def delete_of_runs(tx: Tx, flow_run_ids: Sequence[UUID]) -> None:
     """Remove all that these flow runs reported: task runs, their states, and events."""
     theirs = select(table.c.id).where(table.c.flow_run_id.in_(flow_run_ids))
+    _let_go(tx, flow_runs.c.parent_task_run_id.in_(theirs))
     tx.run(delete(states_table).where(states_table.c.task_run_id.in_(theirs)))
     tx.run(delete(table).where(table.c.flow_run_id.in_(flow_run_ids)))
     tx.run(delete(events).where(events.c.flow_run_id.in_(flow_run_ids)))
+
+
+def _let_go(tx: Tx, below: ColumnElement[bool]) -> None:
+    """Subflows outlive the task runs that stood for them."""
+    ids = sorted(row.id for row in tx.all(select(flow_runs.c.id).where(below)))
+    for start in range(0, len(ids), 200):
+        tx.run(update(flow_runs).where(flow_runs.c.id.in_(ids[start : start + 200])).values(parent_task_run_id=None))
 
 
 def enter(tx: Tx, row: Row[Any], new: State, **columns: Any) -> None:

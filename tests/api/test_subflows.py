@@ -86,3 +86,13 @@ def test_a_cancelled_run_takes_along_what_it_started(api: Api, parent: tuple[Run
     look(api)
     assert api.read(launched)["state_type"] == "CANCELLED"
     assert api.launch() == []
+
+
+def test_subflows_outlive_what_they_hang_on(api: Api, parent: tuple[Runner, str]) -> None:
+    this, _ = parent
+    by_run, by_task = below(api, this.run), below(api, this.run, "other")
+    task = ok(api.http.post("flow_runs/filter", json={"flow_runs": {"id": {"any_": [by_task]}}}))[0]
+    ok(api.http.delete(f"task_runs/{task['parent_task_run_id']}"), 204)
+    assert api.read(by_task)["parent_task_run_id"] is None
+    ok(api.http.delete(f"flow_runs/{this.run}"), 204)
+    assert api.read(by_run)["parent_task_run_id"] is None

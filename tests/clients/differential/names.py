@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,15 +14,15 @@ from prefect.artifacts import Artifact, create_link_artifact, create_markdown_ar
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import LogCreate, WorkPoolCreate, WorkPoolUpdate
-from prefect.client.schemas.filters import FlowRunFilter, LogFilter, WorkPoolFilter
+from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter, LogFilter, TaskRunFilter, WorkPoolFilter
 from prefect.states import Cancelling, Completed, Paused, Pending, Running, Scheduled
 from prefect.variables import Variable
 from pydantic import BaseModel
 
 __all__ = [
-    "Artifact", "Cancelling", "Completed", "FlowRunFilter", "LogCreate", "LogFilter", "Paused", "Pending", "Running",
-    "Scheduled", "Secret", "Variable", "WorkPoolCreate", "WorkPoolFilter", "WorkPoolUpdate", "create_link_artifact",
-    "create_markdown_artifact", "create_table_artifact", "timedelta",
+    "Artifact", "ArtifactFilter", "Cancelling", "Completed", "FlowRunFilter", "LogCreate", "LogFilter", "Paused",
+    "Pending", "Running", "Scheduled", "Secret", "TaskRunFilter", "Variable", "WorkPoolCreate", "WorkPoolFilter",
+    "WorkPoolUpdate", "create_link_artifact", "create_markdown_artifact", "create_table_artifact", "timedelta",
 ]  # fmt: skip
 
 sys.path.insert(0, os.getcwd())
@@ -29,6 +30,7 @@ if {"Lighthouse", "Coast"} & set(os.environ["CALL"].replace("(", ".").split(".")
     from blocks import Coast, Lighthouse  # type: ignore[import-not-found] # noqa: F401 - of the scenarios' folder
 
 NOWHERE = UUID("11111111-1111-1111-1111-111111111111")
+TASK = "22222222-2222-2222-2222-222222222222"
 T0 = datetime(2099, 1, 1, tzinfo=UTC)
 c: Any = get_client(sync_client=True)
 
@@ -56,6 +58,19 @@ def hold(name: str, slots: int) -> int:
     """The answer to asking for slots of a limit, once."""
     body = {"names": [name], "slots": slots, "mode": "concurrency"}
     return int(c._client.post("/v2/concurrency_limits/increment", json=body).status_code)
+
+
+def post(path: str, **body: Any) -> int:
+    """The status of the answer to this body."""
+    return int(c._client.post(path, json=body).status_code)
+
+
+def until_none(read: Callable[[], list[Any]]) -> int:
+    """How many are left, where some may go a little later."""
+    deadline = time.monotonic() + 10
+    while (left := read()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return len(left)
 
 
 def show(call: Callable[[], Any]) -> None:

@@ -360,4 +360,27 @@ ARTIFACTS = scenario(
     cli("artifact delete soundings"),
 )
 
-SCENARIOS = [POOLS, QUEUES, DEPLOYMENTS, RUNS, LOGS, BLOCK_SCENARIO, VARIABLES, LIMITS, ARTIFACTS]
+DOOMED = "(r := c.read_flow_run(Variable.get('doomed')))"
+DELETED = "(r := Variable.get('doomed'))"
+WHAT_IS_LEFT = scenario(
+    "what a deleted run leaves",
+    sdk("(r := c.create_flow_run(FLOW, name='doomed')) and Variable.set('doomed', str(r.id)).name"),
+    sdk("post('task_runs/', id=TASK, flow_run_id=Variable.get('doomed'), task_key='t', dynamic_key='0')"),
+    sdk("post('flow_runs/', name='child', flow_id=str(c.create_flow(FLOW)), parent_task_run_id=TASK)"),
+    sdk("post('artifacts/', key='of-run', data='x', flow_run_id=Variable.get('doomed'))"),
+    sdk("post('artifacts/', key='of-task', data='x', flow_run_id=Variable.get('doomed'), task_run_id=TASK)"),
+    sdk("post(f\"flow_runs/{Variable.get('doomed')}/input\", key='k', value='1')"),
+    sdk(DOOMED + " and c.create_logs([LogCreate(name='a', level=20, message='x', timestamp=T0, flow_run_id=r.id)])"),
+    sdk(DOOMED + " and len(c.read_logs(LogFilter(flow_run_id={'any_': [r.id]})))"),
+    sdk(DOOMED + " and c.delete_flow_run(r.id)"),
+    sdk(DELETED + " and len(c.read_flow_run_states(r))"),
+    sdk("[t.name for t in c.read_task_runs(task_run_filter=TaskRunFilter(id={'any_': [TASK]}))]"),
+    sdk("post(f\"flow_runs/{Variable.get('doomed')}/input/filter\", prefix='')"),
+    sdk(DELETED + " and until_none(lambda: c.read_logs(LogFilter(flow_run_id={'any_': [r]})))"),
+    sdk("[r.parent_task_run_id for r in c.read_flow_runs(flow_run_filter=FlowRunFilter(name={'any_': ['child']}))]"),
+    sdk("sorted((a.key, a.data, str(a.flow_run_id) == Variable.get('doomed'), str(a.task_run_id) == TASK) "
+        "for a in c.read_artifacts(artifact_filter=ArtifactFilter(key={'like_': 'of-'})))"),
+    sdk("Artifact.get('of-run').data"),
+)  # fmt: skip
+
+SCENARIOS = [POOLS, QUEUES, DEPLOYMENTS, RUNS, LOGS, BLOCK_SCENARIO, VARIABLES, LIMITS, ARTIFACTS, WHAT_IS_LEFT]
