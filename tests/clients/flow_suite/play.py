@@ -258,7 +258,9 @@ RUNNERS = ("prefect.flow_runs.runner", "skylift.runner")
 """The loggers of what starts and stops the processes of runs."""
 
 
-def _state(state: dict[str, Any], normal: Normal) -> str:
+def _state(state: dict[str, Any] | None, normal: Normal) -> str:
+    if state is None:  # the real server shows a task run a moment before its first state
+        return "none yet"
     return f"{state['type']} {state['name']}: {normal(state['message'])}"
 
 
