@@ -185,3 +185,13 @@ def test_the_preview_has_the_runs_of_the_hours_and_marks_late_ones(
     assert len(skylift.json("work-queue", "preview", "default", "--pool", pool, "--hours", "4")) == 3
     skylift("work-pool", "pause", pool)
     assert "soon" in skylift("work-pool", "preview", pool).stdout
+
+
+def test_a_check_tells_what_keeps_runs_from_starting(skylift: Skylift, pool: str) -> None:
+    found = {each["what"]: each for each in skylift.json("work-pool", "check", pool)}
+    assert {name: each["verdict"] for name, each in found.items()} == {"Provider": "ok", "Template": "ok"}
+    skylift("work-pool", "pause", pool)
+    assert "It is paused" in skylift("work-pool", "check", pool).stdout
+    skylift("work-pool", "create", "pulled", "--type", "docker")
+    assert "Nothing here pushes" in skylift("work-pool", "check", "pulled", code=1).stdout
+    assert "'none'" in skylift.error("work-pool", "check", "none")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from skylift.provider import Launch, Observation, Phase, Quota, Watched
+from skylift.provider import Fault, Heard, Launch, Observation, Phase, Quota, Watched
 
 
 class Crash(BaseException):
@@ -24,14 +24,15 @@ class Container:
     launch: Launch
     phase: Phase = "running"
     exit_code: int | None = None
+    fault: Fault | None = None
 
     @property
     def env(self) -> Mapping[str, str]:
         env: Mapping[str, str] = self.launch.configuration["env"]
         return env
 
-    def end(self, exit_code: int | None) -> None:
-        self.phase, self.exit_code = "ended", exit_code
+    def end(self, exit_code: int | None, fault: Fault | None = None) -> None:
+        self.phase, self.exit_code, self.fault = "ended", exit_code, fault
 
 
 TEMPLATE: dict[str, Any] = {
@@ -101,13 +102,23 @@ class Cloud:
         container = self.containers.get(attempt_id)
         if not container:
             return Observation("gone")
-        return Observation(container.phase, f"container/{attempt_id}", container.exit_code)
+        said = ("The cloud's own words", "What to do") if container.fault else (None, None)
+        return Observation(
+            container.phase,
+            f"container/{attempt_id}",
+            container.exit_code,
+            reason=said[0],
+            fault=container.fault,
+            remedy=said[1],
+        )
 
     def stop(self, watched: Watched, grace: float) -> None:
         with self.lock:
             container = self.containers.get(watched.attempt_id)
-            if not container:
+            if not container and self.remembers_stops:
                 self.stopped_before_start.add(watched.attempt_id)
+            elif not container:
+                return
             elif container.phase in ("starting", "running") and not self.stubborn:
                 container.end(143)
 
@@ -117,6 +128,9 @@ class Cloud:
     def cleanup(self, watched: Watched) -> None:
         assert self.containers[watched.attempt_id].phase == "ended" if watched.attempt_id in self.containers else True
         self.containers.pop(watched.attempt_id, None)
+
+    def read_event(self, event: Mapping[str, Any]) -> Sequence[Heard]:
+        return [Heard(UUID(event["attempt"]), Observation("ended"))] if "attempt" in event else []
 
     def alive(self) -> dict[UUID, Container]:
         """What runs, by attempt."""
