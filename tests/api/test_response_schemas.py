@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
 
 from tests.api.making import Api, ok
 from tests.support.response_schemas import operation_of, problems
-
-# Answers that leave fields out, and why.
-LEFT_OUT = {
-    r"\.empirical_policy\.\w+": "kept as the client sent it: clients fill in what is missing",
-    r"\.state_details\.\w+": "the same; fields of task runs' states are none of a flow run's",
-    r"\.storage_configuration\.\w+": "as the first",
-    r"\.active_slots": "`…/concurrency_status` and `…/slots` say who holds them",
-    r"\.filter": "filters of work queues were dropped from the dialect's clients",
-    r"\.concurrency_options\.grace_period_seconds": "a run that waits for its deployment's slot has no time limit",
-}
 
 CRON = {"schedule": {"cron": "0 9 * * *", "timezone": "Europe/Paris"}}
 EVERY = {"schedule": {"interval": 3600}, "slug": "hourly", "parameters": {"a": 1}}
@@ -40,14 +29,8 @@ class Session:
         operation = operation_of(method, f"/{path.partition('?')[0]}")
         if operation:
             self.seen.add(operation)
-            self.wrong += [f"{operation}: {each}" for each in problems(operation, found) if not _left_out(each)]
+            self.wrong += [f"{operation}: {each}" for each in problems(operation, found)]
         return found
-
-
-def _left_out(problem: str) -> bool:
-    return problem.endswith(" is missing") and any(
-        re.search(rf"{pattern}$", problem.removesuffix(" is missing")) for pattern in LEFT_OUT
-    )
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The flows of `flow_suite/flows.py`, run directly under a real Prefect server (recorded) and pushed by Skylift: the
-same is known of them afterwards.
+same is known of them afterwards. Skylift's API is only ever invoked per request here, as on a function platform: no
+websocket reaches it, so task runs and cancellations come by the runner's relay.
 
 `.venv/bin/python -m tests.clients.flow_suite.play` records anew (all, or the flows that it is given).
 """
@@ -7,16 +8,17 @@ same is known of them afterwards.
 from __future__ import annotations
 
 import json
+import os
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.clients.conftest import Server
 from tests.clients.flow_suite import play
+from tests.support.service import serving
 
-FEW = ["chained_tasks", "retries_a_flow_soon", "hooks_at_completion"]
+FEW = ["chained_tasks", "retries_a_flow_soon", "hooks_at_completion", "is_cancelled"]
 ALLOWED: dict[tuple[str, str], str] = {
     ("exits_at_once", "logs"): "what its process had not sent yet is lost with it, more or less of it",
     ("exits_at_once", "task_runs"): "as its logs",
@@ -39,6 +41,11 @@ DIFFERENT: dict[str, dict[str, Any]] = {
     },
 }
 """What is known of runs that end in another way with us: the rest of these is not compared."""
+
+
+CANCELLED = {name for name, act in play.ACTS.items() if act is play.cancel}
+SOON = 15.0
+"""Seconds from the wish that a run be cancelled to its end, on a machine that has other work as well."""
 
 
 def lines(seen: dict[str, Any]) -> list[str]:
@@ -75,11 +82,21 @@ def without(seen: dict[str, Any], key: str) -> dict[str, Any]:
     }
 
 
-def hold(names: list[str], server: Server, python: Path, home: Path, recorded: play.Seen) -> None:
-    with play.player_of(python, server.url, home, is_pushed=True, names=names) as player:
+def hold(names: list[str], python: Path, home: Path, recorded: play.Seen) -> None:
+    service = home / "service"
+    service.mkdir()
+    with (
+        serving(service, per_request=True, PATH=f"{os.environ['PATH']}:{python.parent}") as ready,
+        play.player_of(python, ready.url, home / "play", is_pushed=True, names=names) as player,
+    ):
         ours = player.play(names)
     if wrong := [text for name in names if (text := difference(name, recorded[name], ours[name]))]:
         pytest.fail("\n\n".join(wrong), pytrace=False)
+    answers = sum(ready.report["operations"].values())
+    print(f"{len(names)} flows, {answers} answers that fit their schemas, cancelled in {player.cancelled_in} s")
+    assert ready.report["websockets"] == {}, "nobody even tried"
+    assert set(player.cancelled_in) == CANCELLED & set(names)
+    assert all(seconds < SOON for seconds in player.cancelled_in.values()), player.cancelled_in
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +106,14 @@ def recorded() -> play.Seen:
     return seen
 
 
-def test_a_few_flows(server: Server, prefect_python: Path, tmp_path: Path, recorded: play.Seen) -> None:
-    hold(FEW, server, prefect_python, tmp_path, recorded)
+def test_a_few_flows(prefect_python: Path, tmp_path: Path, recorded: play.Seen) -> None:
+    hold(FEW, prefect_python, tmp_path, recorded)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
-def test_all_others(server: Server, prefect_python: Path, tmp_path: Path, recorded: play.Seen) -> None:
-    hold([name for name in play.NAMES if name not in FEW], server, prefect_python, tmp_path, recorded)
+def test_all_others(prefect_python: Path, tmp_path: Path, recorded: play.Seen) -> None:
+    hold([name for name in play.NAMES if name not in FEW], prefect_python, tmp_path, recorded)
 
 
 @pytest.mark.long

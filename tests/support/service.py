@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+ROOT = Path(__file__).resolve().parents[2]
+WATCHED = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.support.watched_service import main; main()"
 OURS = ("SKYLIFT_", "PREFECT_")
 PATIENCE = 60.0
 """Seconds that it may take to end."""
@@ -39,14 +43,24 @@ class Serving:
     """Of the API."""
     line: str
     """What it said when it was ready."""
+    report: dict[str, Any] = field(default_factory=dict)
+    """Once it has ended: how often each of the `operations` was answered, and its `websockets`."""
 
 
 @contextmanager
-def serving(home: Path, **variables: str) -> Iterator[Serving]:
-    """Over an SKYLIFT_HOME of its own, on a free port, with these variables besides. It must end well, in silence."""
+def serving(home: Path, *, per_request: bool = False, watched: bool = True, **variables: str) -> Iterator[Serving]:
+    """Over an SKYLIFT_HOME of its own, on a free port, with these variables besides. It must end well, in silence, and
+    where it is `watched`, all its answers must have fitted the reference's schemas.
+
+    `per_request`: the API is only ever invoked per request, as on a function platform.
+    """
+    report = home / "watched.json"
+    report.unlink(missing_ok=True)
+    watch = {"WATCHED_REPORT": str(report)} | ({"WATCHED_PER_REQUEST": "1"} if per_request else {})
+    command = [sys.executable, *(["-c", WATCHED] if watched else ["-m", "skylift"]), "serve", "--port", "0"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "skylift", "serve", "--port", "0"],
-        env=clean_environment() | {"SKYLIFT_HOME": str(home)} | variables,
+        command,
+        env=clean_environment() | watch | {"SKYLIFT_HOME": str(home)} | variables,
         cwd=home,
         stdout=subprocess.PIPE,
         text=True,
@@ -55,9 +69,13 @@ def serving(home: Path, **variables: str) -> Iterator[Serving]:
     try:
         line = process.stdout.readline()
         assert line.startswith("Skylift is ready at "), line
-        yield Serving(line.split()[4], line)
+        ready = Serving(line.split()[4], line)
+        yield ready
     finally:
         process.terminate()
         rest = process.communicate(timeout=PATIENCE)[0]
     assert process.returncode == 0
     assert rest == ""
+    if watched:
+        ready.report.update(json.loads(report.read_text()))
+        assert not ready.report["wrong"], "\n".join(ready.report["wrong"])

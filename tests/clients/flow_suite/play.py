@@ -156,6 +156,8 @@ class Player:
     launcher: Launcher
     deployments: dict[str, str]
     marks: Path
+    cancelled_in: dict[str, float] = field(default_factory=dict)
+    """Seconds from the wish to the end."""
 
     def play(self, names: Iterable[str]) -> Seen:
         names = list(names)
@@ -321,7 +323,10 @@ def resume(player: Player, run_id: str) -> None:
 def cancel(player: Player, run_id: str) -> None:
     started = player.marks / f"{player.read(run_id)['name']}.started"
     until(started.exists)
+    asked = time.monotonic()
     player.api.ask(f"/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING"}})
+    until(lambda: player.read(run_id)["state_type"] == "CANCELLED")
+    player.cancelled_in[player.read(run_id)["name"]] = time.monotonic() - asked
 
 
 ACTS: dict[str, Callable[[Player, str], None]] = {
