@@ -25,7 +25,7 @@ import httpx
 from benchmarks.table import print_machine, print_table
 from tests.clients.differential.play import reference_server
 from tests.conftest import Databases, Kind
-from tests.support.service import serving
+from tests.support.service import How, serving
 
 PREFECT = Path(__file__).parents[1] / ".venv-prefect" / "bin" / "python"
 TURNS = 5
@@ -144,7 +144,7 @@ def _compare(databases: Databases, kind: Kind, folder: Path) -> bool:
             base["PREFECT_API_DATABASE_CONNECTION_URL"] = url.replace("postgresql://", "postgresql+asyncpg://")
         prefect_url = stack.enter_context(reference_server(PREFECT, theirs, base))
         database = stack.enter_context(databases.fresh(kind))
-        skylift_url = stack.enter_context(serving(ours, watched=False, SKYLIFT_DATABASE_URL=database)).url
+        skylift_url = stack.enter_context(serving(ours, How.PLAIN, SKYLIFT_DATABASE_URL=database)).url
         servers = [
             Server(name, stack.enter_context(httpx.Client(base_url=url, timeout=60)))
             for name, url in (("prefect server", prefect_url), ("skylift", skylift_url))

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.clients.flow_suite import play
-from tests.support.service import serving
+from tests.support.service import How, serving
 
 FEW = ["chained_tasks", "retries_a_flow_soon", "hooks_at_completion", "is_cancelled"]
 ALLOWED: dict[tuple[str, str], str] = {
@@ -86,7 +86,7 @@ def hold(names: list[str], python: Path, home: Path, recorded: play.Seen) -> Non
     service = home / "service"
     service.mkdir()
     with (
-        serving(service, per_request=True, PATH=f"{os.environ['PATH']}:{python.parent}") as ready,
+        serving(service, How.PER_REQUEST, PATH=f"{os.environ['PATH']}:{python.parent}") as ready,
         play.player_of(python, ready.url, home / "play", is_pushed=True, names=names) as player,
     ):
         ours = player.play(names)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +48,20 @@ class Serving:
     """Once it has ended: how often each of the `operations` was answered, and its `websockets`."""
 
 
-@contextmanager
-def serving(home: Path, *, per_request: bool = False, watched: bool = True, **variables: str) -> Iterator[Serving]:
-    """Over an SKYLIFT_HOME of its own, on a free port, with these variables besides. It must end well, in silence, and
-    where it is `watched`, all its answers must have fitted the reference's schemas.
+class How(Enum):
+    PLAIN = "as users start it"
+    WATCHED = "all its answers must fit the reference's schemas"
+    PER_REQUEST = "watched, and its API is only ever invoked per request, as on a function platform"
 
-    `per_request`: the API is only ever invoked per request, as on a function platform.
-    """
+
+@contextmanager
+def serving(home: Path, how: How = How.WATCHED, /, **variables: str) -> Iterator[Serving]:
+    """Over an SKYLIFT_HOME of its own, on a free port, with these variables besides. It must end well, in silence."""
     report = home / "watched.json"
     report.unlink(missing_ok=True)
-    watch = {"WATCHED_REPORT": str(report)} | ({"WATCHED_PER_REQUEST": "1"} if per_request else {})
-    command = [sys.executable, *(["-c", WATCHED] if watched else ["-m", "skylift"]), "serve", "--port", "0"]
+    watch = {"WATCHED_REPORT": str(report)} | ({"WATCHED_PER_REQUEST": "1"} if how is How.PER_REQUEST else {})
+    start = ["-m", "skylift"] if how is How.PLAIN else ["-c", WATCHED]
+    command = [sys.executable, *start, "serve", "--port", "0"]
     process = subprocess.Popen(
         command,
         env=clean_environment() | watch | {"SKYLIFT_HOME": str(home)} | variables,
@@ -76,6 +80,6 @@ def serving(home: Path, *, per_request: bool = False, watched: bool = True, **va
         rest = process.communicate(timeout=PATIENCE)[0]
     assert process.returncode == 0
     assert rest == ""
-    if watched:
+    if how is not How.PLAIN:
         ready.report.update(json.loads(report.read_text()))
         assert not ready.report["wrong"], "\n".join(ready.report["wrong"])

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from skylift.api import create_app
 from skylift.cli import main as command_line
 from skylift.parts import Parts
 from skylift_functions.local import service
@@ -16,14 +18,14 @@ from tests.support.answers import PerRequest, Report, Watched
 
 
 def main() -> None:
-    report, create_app = Report(), service.create_app
+    report = Report()
 
     def watched(parts: Parts) -> Any:
         app = create_app(parts)
         return Watched(PerRequest(app) if "WATCHED_PER_REQUEST" in os.environ else app, report)
 
-    service.create_app = watched  # type: ignore[assignment]
     try:
-        command_line()
+        with patch.object(service, "create_app", watched):
+            command_line()
     finally:
         Path(os.environ["WATCHED_REPORT"]).write_text(report.as_json())
