@@ -10,6 +10,7 @@ from typing import Any
 from skylift.errors import MissingExtraError, NotFoundError
 from skylift.managed import MANAGED, PREFERRED, ManagedProvider
 from skylift.provider import Provider
+from skylift.provisioner import Provisioner
 
 
 class Providers:
@@ -58,6 +59,19 @@ class Providers:
                     f"No installed provider pushes to work pools of type {type_!r}; installed: {', '.join(self.types)}"
                 )
         return self._ready[type_]
+
+
+def provisioners() -> list[str]:
+    """The types of work pools whose infrastructure can be made here."""
+    return sorted(entry.name for entry in entry_points(group="skylift.provisioners"))
+
+
+def provisioner(type_: str) -> Provisioner | None:
+    """Who makes the infrastructure of this type of work pool, where anybody does. Raises `MissingExtraError`."""
+    for entry in entry_points(group="skylift.provisioners", name=type_):
+        made: Provisioner = _load(entry)
+        return made
+    return None
 
 
 def platform(name: str) -> Any:

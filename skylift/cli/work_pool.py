@@ -1,8 +1,8 @@
-"""`skylift work-pool`: create and change pools. What only looks is in `work_pool_views`."""
+"""`skylift work-pool`: change and delete pools. Creating, looking and provisioning have modules of their own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,15 +13,13 @@ from skylift.cli.options import (
     connect,
     json_file,
     limit_type,
-    on_terminal,
     output_option,
     tell,
     yes_option,
 )
+from skylift.cli.work_pool_create import create, types_served
+from skylift.cli.work_pool_infra import destroy_infra, infra, provision_infra
 from skylift.cli.work_pool_views import check, inspect_, ls, preview, slots
-
-if TYPE_CHECKING:
-    from skylift.cli.client import Api
 
 
 @click.group(cls=Group, examples=["skylift work-pool create local --type process:push", "skylift work-pool ls"])
@@ -29,112 +27,8 @@ def work_pool() -> None:
     """Work pools: where runs are pushed to, how many at a time, and what may be set."""
 
 
-for _view in (ls, inspect_, preview, slots, check):
-    work_pool.add_command(_view)
-
-
-def _types(api: Api) -> dict[str, dict[str, Any]]:
-    served: dict[str, dict[str, Any]] = {}
-    for collection in api.get("/collections/views/aggregate-worker-metadata").values():
-        served |= collection
-    return served
-
-
-def _choose_type(served: dict[str, dict[str, Any]]) -> str:
-    known = ", ".join(sorted(served))
-    if not on_terminal():
-        raise click.UsageError(f"Missing option '--type' / '-t'; this installation serves: {known}")
-    default = "process:push" if "process:push" in served else None
-    for name, each in sorted(served.items()):
-        click.echo(f"  {name}: {each.get('description') or each.get('display_name', '')}", err=True)
-    answer: str = click.prompt("Type", type=click.Choice(sorted(served)), default=default, err=True)
-    return answer
-
-
-def _check_type(type_: str, served: dict[str, dict[str, Any]]) -> None:
-    """A misspelt push type would make a pool that never starts anything."""
-    if not type_.endswith((":push", ":managed")):
-        click.echo(f"Note: nothing is pushed to pools of type {type_!r}: its runs wait for workers that pull", err=True)
-    elif type_ not in served:
-        known = ", ".join(sorted(served))
-        raise click.ClickException(f"No provider for work pools of type {type_!r} is installed; there are: {known}")
-
-
-@work_pool.command(
-    examples=[
-        "skylift work-pool create local --type process:push",
-        "skylift work-pool create batch -t process:push --concurrency-limit 5 --paused",
-        "skylift work-pool create strict -t process:push --base-job-template template.json --overwrite",
-    ]
-)
-@click.argument("name")
-@click.option("--type", "-t", "type_", metavar="TYPE", help="What runs are pushed to, such as process:push.")
-@click.option("--paused", is_flag=True, help="Create it paused.")
-@click.option("--set-as-default", is_flag=True, help="Use it for deployments that name no pool.")
-@click.option("--base-job-template", metavar="FILE", help="JSON file; default: the type's own template.")
-@click.option("--concurrency-limit", type=limit_type(), help="How many runs may occupy it at once.")
-@click.option("--description", help="What it is for.")
-@click.option("--overwrite", is_flag=True, help="Change the pool of this name if there is one.")
-@click.option("--provision-infra", is_flag=True, help="Make the cloud resources that it needs.")
-@output_option
-def create(
-    name: str,
-    type_: str | None,
-    paused: bool,
-    set_as_default: bool,
-    base_job_template: str | None,
-    concurrency_limit: int | None,
-    description: str | None,
-    overwrite: bool,
-    provision_infra: bool,
-    output: str,
-) -> None:
-    """Create a work pool."""
-    from skylift.cli.client import path
-
-    template = json_file(base_job_template, "The base job template")
-    with connect() as api:
-        served = _types(api)
-        known = _find(api, name) if overwrite else None
-        wanted = type_ or (known["type"] if known else _choose_type(served))
-        _check_type(wanted, served)
-        if provision_infra:
-            raise click.ClickException(_no_provisioning(wanted))
-        values = {
-            "description": description,
-            "base_job_template": template,
-            "concurrency_limit": concurrency_limit,
-            "is_paused": paused or None,
-        }
-        given = {key: value for key, value in values.items() if value is not None}
-        if known:
-            if known["type"] != wanted:
-                raise click.ClickException(
-                    f"Work pool {name!r} is of type {known['type']!r}, which cannot be changed: delete it first"
-                )
-            if given:
-                api.patch(path("work_pools", name), given)
-            pool = api.get(path("work_pools", name))
-        else:
-            pool = api.post("/work_pools/", {"name": name, "type": wanted, **given})
-    if set_as_default:
-        from skylift.cli.profile import set_default_pool
-
-        set_default_pool(name)
-    done = "Updated" if known else "Created"
-    note = "; deployments that name no pool go there" if set_as_default else ""
-    tell(output, pool, f"{done} work pool '{name}' of type {wanted} ({pool['status']}){note}")
-
-
-def _find(api: Api, name: str) -> dict[str, Any] | None:
-    found = api.post("/work_pools/filter", {"work_pools": {"name": {"any_": [name]}}})
-    return found[0] if found else None
-
-
-def _no_provisioning(type_: str) -> str:
-    if type_ == "process:push":
-        return "Work pools of type 'process:push' need no infrastructure: leave --provision-infra out"
-    return f"Provisioning is not there yet for work pools of type {type_!r}: leave --provision-infra out"
+for _command in (create, ls, inspect_, preview, slots, check, provision_infra, infra, destroy_infra):
+    work_pool.add_command(_command)
 
 
 def _change(name: str, values: dict[str, Any], output: str, message: str) -> None:
@@ -246,7 +140,7 @@ def get_default_base_job_template(type_: str, file: str | None, output: str) -> 
     from skylift.cli.output import print_json
 
     with connect() as api:
-        served = _types(api)
+        served = types_served(api)
     if type_ not in served:
         raise click.ClickException(f"There is no work pool type {type_!r}; there are: {', '.join(sorted(served))}")
     template = served[type_]["default_base_job_configuration"]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select
 
 from skylift.errors import InvalidError, NotFoundError
-from skylift.store.engine import TryAgainError, Tx
-from skylift.store.inserts import insert_if_new
+from skylift.store import configuration
+from skylift.store.engine import Tx
 from skylift.store.tables import block_documents, block_schemas
-from skylift.store.tables import configuration as table
 
 KEY = "default-result-storage"
 CAPABILITY = "write-path"
@@ -19,10 +18,10 @@ CAPABILITY = "write-path"
 
 def read(tx: Tx) -> UUID | None:
     """The block document's id; None where it was deleted, too."""
-    row = tx.one(select(table.c.value).where(table.c.key == KEY))
-    if not row or not row.value:
+    value = configuration.read(tx, KEY)
+    if not value:
         return None
-    block = tx.one(select(block_documents.c.id).where(block_documents.c.id == UUID(row.value)))
+    block = tx.one(select(block_documents.c.id).where(block_documents.c.id == UUID(value)))
     return block.id if block else None
 
 
@@ -40,13 +39,9 @@ def write(tx: Tx, block_document_id: UUID) -> None:
             f"The block document {block_document_id} cannot keep results: take one that files can be written to",
             field="default_result_storage_block_id",
         )
-    values = {"value": str(block_document_id), "updated": tx.now}
-    if tx.run(update(table).where(table.c.key == KEY).values(**values)):
-        return
-    if not insert_if_new(tx, table, {"key": KEY, **values}):
-        raise TryAgainError("Another request has just set the default result storage")
+    configuration.write(tx, KEY, str(block_document_id))
 
 
 def clear(tx: Tx) -> None:
     """From now on there is none."""
-    tx.run(delete(table).where(table.c.key == KEY))
+    configuration.clear(tx, KEY)

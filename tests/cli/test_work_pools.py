@@ -42,7 +42,7 @@ def test_without_a_terminal_a_missing_type_is_an_error_that_names_the_flag(skyli
 
 
 def test_on_a_terminal_the_type_is_asked_for(skylift: Skylift, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skylift.cli.work_pool.on_terminal", lambda: True)
+    monkeypatch.setattr("skylift.cli.work_pool_create.on_terminal", lambda: True)
     assert "process:push" in skylift("work-pool", "create", "a", stdin="process:push\n").stdout
     assert [each["type"] for each in skylift.json("work-pool", "ls")] == ["process:push"]
 

@@ -1,0 +1,1 @@
+"""What `--provision-infra` makes: the infrastructure of push work pools, one package per cloud."""
