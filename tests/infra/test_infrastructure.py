@@ -74,7 +74,8 @@ def test_a_failure_anywhere_is_gone_on_from(at: int, acts_first: bool) -> None:
 
 @pytest.mark.parametrize("acts_first", [False, True])
 def test_what_was_begun_is_on_record_before_it_is_made(acts_first: bool) -> None:
-    cloud, records = ToyCloud(fail_at=1, acts_first=acts_first), []
+    cloud = ToyCloud(fail_at=1, acts_first=acts_first)
+    records: list[Record] = []
     with pytest.raises(ProvisionError):
         opened(cloud).apply(records.append, lambda step: None)
     assert set(records[-1]["resources"]) == {"network", "role"}
