@@ -51,6 +51,8 @@ class PoolIdentity:
     type: str
     installation_id: UUID
     api_url: str = ""
+    block: Mapping[str, Any] = field(default_factory=dict)
+    """What its credentials block holds now, secrets masked: which key is the one in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +101,12 @@ class Handover:
 
     variables: Mapping[str, Any]
     """Defaults for variables of its base job template."""
-    block_type: str
-    block_name: str
     block_data: Mapping[str, Any]
     """May hold a key where one was asked for: it is sealed, and goes nowhere else."""
     block_variable: str
     """The variable whose default refers to the block."""
+    block_keeps_secrets: bool = False
+    """Whether secrets that the block holds already stay in it: they cannot be had a second time."""
     admission_secret_hash: str | None = None
     """SHA-256 of the secret that the pool's containers get."""
     registry: str | None = None
@@ -141,6 +143,8 @@ class Provisioner(Protocol):
     """Knows how the infrastructure of one type of work pool is made."""
 
     type: str
+    block_type: str
+    """The slug of the pool's credentials block, which is named `<pool>-<slug>`."""
     questions: Sequence[Question]
     """In the order in which they are asked."""
     registry_login: str | None

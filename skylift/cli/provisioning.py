@@ -45,9 +45,25 @@ def provisioner_of(type_: str) -> Provisioner:
 def open_infrastructure(api: Api, provisioner: Provisioner, name: str, answers: Mapping[str, Any]) -> Infrastructure:
     """Check credentials and answers. Raises `ClickException`."""
     here = api.get("/skylift/installation")
-    pool = PoolIdentity(name, provisioner.type, UUID(here["id"]), here["api_url"])
+    block = find_block(api, provisioner.block_type, block_name(name, provisioner))
+    pool = PoolIdentity(name, provisioner.type, UUID(here["id"]), here["api_url"], block["data"] if block else {})
     with in_words():
         return provisioner.open(pool, answers)
+
+
+def block_name(pool: str, provisioner: Provisioner) -> str:
+    return f"{pool}-{provisioner.block_type}"
+
+
+def find_block(api: Api, block_type: str, name: str) -> dict[str, Any] | None:
+    """The block document, its secrets masked; None where there is none."""
+    try:
+        found: dict[str, Any] = api.get(path("block_types", "slug", block_type, "block_documents", "name", name))
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return None
+    return found
 
 
 @contextmanager
@@ -112,10 +128,11 @@ def provision(
 
     with in_words(), progress_of(len(plan.steps) + 1, output, "Provisioning Infrastructure") as tell:
         handover = infrastructure.apply(record, tell)
-        tell(Step("block", f"{handover.block_type} block", handover.block_name, "create"))
-        hand_over(api, name, handover)
+        block = block_name(name, provisioner)
+        tell(Step("block", f"{provisioner.block_type} block", block, "create"))
+        hand_over(api, name, handover, provisioner.block_type, block)
         known = api.get(path("work_pools", name, "infrastructure"))
-        left = {"block": [handover.block_type, handover.block_name], "variables": _variables_of(handover)}
+        left = {"block": [provisioner.block_type, block], "variables": _variables_of(handover)}
         record(known | left)
     return handover
 
@@ -144,9 +161,9 @@ def _variables_of(handover: Handover) -> list[str]:
     return [*handover.variables, handover.block_variable]
 
 
-def hand_over(api: Api, name: str, handover: Handover) -> None:
+def hand_over(api: Api, name: str, handover: Handover, block_type: str, block_name: str) -> None:
     """The credentials block, and the defaults of the pool's template."""
-    block = put_block(api, handover.block_type, handover.block_name, dict(handover.block_data))
+    block = put_block(api, block_type, block_name, handover)
     pool = api.get(path("work_pools", name))
     template = copy.deepcopy(pool["base_job_template"])
     properties = template["variables"].setdefault("properties", {})
@@ -159,17 +176,14 @@ def hand_over(api: Api, name: str, handover: Handover) -> None:
     api.patch(path("work_pools", name), changes)
 
 
-def put_block(api: Api, block_type: str, name: str, data: dict[str, Any]) -> str:
+def put_block(api: Api, block_type: str, name: str, handover: Handover) -> str:
     """Make the block or bring it up to date; its id."""
-    where = path("block_types", "slug", block_type, "block_documents", "name", name)
-    try:
-        known: str = api.get(where)["id"]
-    except ApiError as error:
-        if error.status != 404:
-            raise
-    else:
-        api.patch(path("block_documents", known), {"data": data, "merge_existing_data": False})
-        return known
+    data = dict(handover.block_data)
+    known = find_block(api, block_type, name)
+    if known:
+        changes = {"data": data, "merge_existing_data": handover.block_keeps_secrets}
+        api.patch(path("block_documents", known["id"]), changes)
+        return str(known["id"])
     kind = api.get(path("block_types", "slug", block_type))
     schemas = api.post("/block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [kind["id"]]}}})
     body = {"name": name, "data": data, "block_schema_id": schemas[0]["id"], "block_type_id": kind["id"]}
@@ -209,15 +223,9 @@ def destroy(
         for variable in known.get("variables", []):
             template["variables"]["properties"].get(variable, {}).pop("default", None)
         api.patch(path("work_pools", name), {"base_job_template": template})
-    if "block" in known:
-        try:
-            block = api.get(
-                path("block_types", "slug", known["block"][0], "block_documents", "name", known["block"][1])
-            )
-            api.delete(path("block_documents", block["id"]))
-        except ApiError as error:
-            if error.status != 404:
-                raise
+    block = find_block(api, *known["block"]) if "block" in known else None
+    if block:
+        api.delete(path("block_documents", block["id"]))
     api.call("PUT", path("work_pools", name, "infrastructure"), {})
 
 

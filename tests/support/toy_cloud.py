@@ -90,6 +90,7 @@ class ToyProvisioner:
     """Of pools of type `toy:push`: a network that may be somebody else's, a role, and a cluster that needs both."""
 
     registry_login = "docker login {registry}"
+    block_type = "secret"
 
     def __init__(self, cloud: ToyCloud, type_: str = "toy:push") -> None:
         self.cloud, self.type = cloud, type_
@@ -112,8 +113,6 @@ class ToyProvisioner:
         def handover(made: Made) -> Handover:
             return Handover(
                 variables={"command": "true"},
-                block_type="secret",
-                block_name=f"{pool.name}-credentials",
                 block_data={"value": "a-key" if answers["with_access_key"] else made["role"]["id"]},
                 block_variable="cpu",
                 admission_secret_hash="0" * 64,
@@ -121,7 +120,7 @@ class ToyProvisioner:
                 notes=["Mind the gap."],
             )
 
-        changes = [f"Create secret block {pool.name}-credentials to store a role"]
+        changes = [f"Create secret block {pool.name}-secret to store a role"]
         return CloudInfrastructure(
             f"toy cloud in region {where}", answers, resources, handover, pool_changes=changes, sleep=lambda _: None
         )
