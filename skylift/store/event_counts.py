@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Literal
@@ -39,11 +38,12 @@ def count_by(tx: Tx, wanted: EventFilter, countable: Countable, unit: TimeUnit, 
     if countable in ("day", "time"):
         span = UNITS[unit] * interval if countable == "time" else UNITS["day"]
         spans = _spans(tx, wanted, span)
-        with closing(scan(tx, newest_first)) as events:
-            return _in_spans((event for event in islice(events, SCANNED) if wanted.matches(event)), spans, span)
-    with closing(scan(tx, newest_first)) as events:
-        matching = (event for event in islice(events, SCANNED) if wanted.matches(event))
-        return _in_groups(matching, _name if countable == "event" else _resource)
+        return _in_spans(_matching(tx, newest_first), spans, span)
+    return _in_groups(_matching(tx, newest_first), _name if countable == "event" else _resource)
+
+
+def _matching(tx: Tx, wanted: EventFilter) -> Iterator[ReceivedEvent]:
+    return (event for event in islice(scan(tx, wanted), SCANNED) if wanted.matches(event))
 
 
 def _name(event: ReceivedEvent) -> tuple[str, str]:

@@ -7,8 +7,7 @@ asks beyond that (labels, roles, text) is looked at here, in what the database f
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +20,7 @@ from skylift.models.events import Event, ReceivedEvent, run_id
 from skylift.store import state_events, task_run_reports
 from skylift.store.engine import Tx
 from skylift.store.inserts import insert_new
+from skylift.store.prefixes import begins
 from skylift.store.tables import events as table
 
 COUNTED = 10_000
@@ -82,15 +82,14 @@ def find(
     distinct = wanted.resource is not None and wanted.resource.distinct
     if not limit:
         return Page([], None)
-    with closing(scan(tx, wanted, after)) as events:
-        for number, event in enumerate(events, start=1):
-            if wanted.matches(event) and may_see(event) and not (distinct and event.resource_id in seen):
-                seen.add(event.resource_id)
-                if len(found) == limit:
-                    return Page(found, _position(found[-1]))
-                found.append(event)
-            if number == SCANNED:
-                return Page(found, _position(event))
+    for number, event in enumerate(scan(tx, wanted, after), start=1):
+        if wanted.matches(event) and may_see(event) and not (distinct and event.resource_id in seen):
+            seen.add(event.resource_id)
+            if len(found) == limit:
+                return Page(found, _position(found[-1]))
+            found.append(event)
+        if number == SCANNED:
+            return Page(found, _position(event))
     return Page(found, None)
 
 
@@ -98,18 +97,11 @@ def _position(event: ReceivedEvent) -> Position:
     return event.occurred, event.id
 
 
-def scan(tx: Tx, wanted: EventFilter, after: Position | None = None) -> Generator[ReceivedEvent, None, None]:
-    """The events that may match, in the filter's order, from after a position on. Close it."""
+def scan(tx: Tx, wanted: EventFilter, after: Position | None = None) -> Iterator[ReceivedEvent]:
+    """The events that may match, in the filter's order, from after a position on."""
     newest_first = wanted.order == "DESC"
-    sources = [
-        _stream(tx, query.order_by(*_ordered(columns, newest_first)).where(_beyond(columns, after, newest_first)), read)
-        for query, columns, read in _sources(wanted)
-    ]
-    try:
-        yield from heapq.merge(*sources, key=_position, reverse=newest_first)
-    finally:
-        for source in sources:
-            source.close()
+    sources = [_stream(tx, query, columns, read, after, newest_first) for query, columns, read in _sources(wanted)]
+    yield from heapq.merge(*sources, key=_position, reverse=newest_first)
 
 
 Columns = tuple[Any, Any]
@@ -124,11 +116,22 @@ def _sources(wanted: EventFilter) -> Iterator[tuple[Select[Any], Columns, Callab
 
 
 def _stream(
-    tx: Tx, query: Select[Any], read: Callable[[Row[Any]], ReceivedEvent]
-) -> Generator[ReceivedEvent, None, None]:
-    with tx.conn.execute(query, execution_options={"yield_per": CHUNK}) as rows:
+    tx: Tx,
+    query: Select[Any],
+    columns: Columns,
+    read: Callable[[Row[Any]], ReceivedEvent],
+    after: Position | None,
+    newest_first: bool,
+) -> Iterator[ReceivedEvent]:
+    """A chunk at a time. Not by a cursor: a database that does not know how little of it is read sorts it all first."""
+    ordered = query.order_by(*_ordered(columns, newest_first)).limit(CHUNK)
+    while True:
+        rows = tx.all(ordered.where(_beyond(columns, after, newest_first)))
         for row in rows:
             yield read(row)
+        if len(rows) < CHUNK:
+            return
+        after = _position(read(rows[-1]))
 
 
 def _ordered(columns: Columns, newest_first: bool) -> list[ColumnElement[Any]]:
@@ -215,7 +218,7 @@ def _names(wanted: EventFilter) -> Iterator[ColumnElement[bool]]:
 
 def _begins(column: Any, prefixes: Sequence[str]) -> ColumnElement[bool]:
     # LIKE minds the case in one database and not in the other.
-    return or_(false(), *(func.substr(column, 1, len(each)) == each for each in prefixes))
+    return or_(false(), *(begins(column, each) for each in prefixes))
 
 
 def _resource(asked: ResourceFilter) -> Iterator[ColumnElement[bool]]:

@@ -29,6 +29,7 @@ from skylift.store import sight
 from skylift.store.engine import Tx
 from skylift.store.filter_table import ALIASES, RESOURCES, SORTED_BY_SEVERAL, Resource
 from skylift.store.filter_terms import TAGS, Group, Operators, Term, read_filter, unknown
+from skylift.store.prefixes import begins
 
 MAX_LIMIT = 200
 MOST_VALUES = 25_000
@@ -174,7 +175,7 @@ def _compare(column: Any, kind: Operators, term: Term) -> ColumnElement[bool]:
         "any_": lambda: column.in_(value),
         "not_any_": lambda: column.not_in(value),
         "like_": lambda: column.icontains(value, autoescape=True),
-        "startswith_": lambda: or_(false(), *(func.substr(column, 1, len(each)) == each for each in value)),
+        "startswith_": lambda: or_(false(), *(begins(column, each) for each in value)),
         "is_null_": lambda: column.is_(None) if value else column.is_not(None),
         "exists_": lambda: column.is_not(None) if value else column.is_(None),
         "before_": lambda: column <= value,

@@ -14,6 +14,7 @@ from skylift.store import runs
 from skylift.store.engine import Tx
 from skylift.store.filters import MAX_LIMIT
 from skylift.store.inserts import insert_if_new
+from skylift.store.prefixes import begins
 from skylift.store.tables import flow_run_inputs as table
 
 MAX_VALUE = 512 * 1024
@@ -59,7 +60,7 @@ def matching(tx: Tx, run_id: UUID, prefix: str, limit: int, without: Sequence[st
     """Inputs whose keys begin like this, the oldest first."""
     query = select(table).where(
         table.c.flow_run_id == run_id,
-        func.substr(table.c.key, 1, len(prefix)) == prefix,
+        begins(table.c.key, prefix),
         table.c.key.not_in(list(without)),
     )
     rows = tx.all(query.order_by(table.c.created, table.c.id).limit(min(limit, MAX_LIMIT)))

@@ -29,6 +29,7 @@ from skylift.models.limits import (
 )
 from skylift.store.engine import Tx
 from skylift.store.inserts import insert_if_new
+from skylift.store.prefixes import begins
 from skylift.store.tables import concurrency_leases as leases
 from skylift.store.tables import concurrency_limits as table
 
@@ -69,7 +70,7 @@ def read(tx: Tx, key: UUID | str) -> ConcurrencyLimit:
 def page(tx: Tx, limit: int, offset: int, prefix: str = "") -> list[Row[Any]]:
     """Limits in the order of their names, only those whose names begin like this."""
     query = select(table).order_by(table.c.name).limit(limit).offset(offset)
-    return tx.all(query.where(func.substr(table.c.name, 1, len(prefix)) == prefix) if prefix else query)
+    return tx.all(query.where(begins(table.c.name, prefix)) if prefix else query)
 
 
 def view(tx: Tx, rows: Sequence[Row[Any]]) -> list[ConcurrencyLimit]:

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, false, or_, select
 
 from skylift.models.event_filters import AnyResourceFilter, EventFilter, RelatedFilter
 from skylift.models.events import FLOW_RUN, ID, NAME, ROLE, ReceivedEvent, run_id
 from skylift.store.engine import Tx
+from skylift.store.prefixes import begins
 from skylift.store.tables import deployments, flow_runs, flows, work_pools, work_queues
 from skylift.store.tables import flow_run_states as table
 
@@ -155,7 +156,7 @@ def _begins(prefixes: Sequence[str]) -> ColumnElement[bool] | None:
     if any(FLOW_RUN.startswith(each) for each in prefixes):
         return table.c.id.is_not(None)
     ours = _state_names(prefixes)
-    return or_(*(func.substr(table.c.name, 1, len(each)) == each for each in ours)) if ours else None
+    return or_(*(begins(table.c.name, each) for each in ours)) if ours else None
 
 
 def _involved(asked: AnyResourceFilter | RelatedFilter) -> Iterator[ColumnElement[bool]]:

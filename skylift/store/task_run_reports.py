@@ -139,6 +139,7 @@ def _row(tx: Tx, task_run_id: UUID, told: Reported) -> dict[str, Any]:
         "flow_run_id": told.flow_run_id,
         **run.model_dump(exclude={"total_run_time"}),
         "total_run_time": run.total_run_time.total_seconds(),
+        "expected_start_time": run.expected_start_time or state.timestamp,
         "state_id": state.id,
         "state_type": str(state.type),
         "state_name": state.name,

@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Boolean, Float, Integer, Text, Uuid
+from sqlalchemy import Boolean, Float, Integer, Text, Uuid, literal, select
 
 from skylift.errors import InvalidError
 from skylift.ids import new_id
 from skylift.store import Store, Tx, tables
 from skylift.store.filter_table import RESOURCES
 from skylift.store.filters import count_filtered, select_filtered
+from skylift.store.prefixes import begins
 from skylift.store.types import Json, UtcDateTime
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -251,3 +252,11 @@ def test_every_column_named_in_the_table_exists() -> None:
         for link in resource.links.values():
             assert link[0] in resource.table.c
     assert set(tables.metadata.tables) >= {each.table.name for each in RESOURCES.values()}
+
+
+def test_a_prefix_is_a_text_and_minds_the_case(store: Store) -> None:
+    names = ["50%_a", "50%xa", "50x_a", "Abc", "abc", "ab", "!b", "\\d", "é", ""]
+    for prefix in ("", "a", "A", "ab", "50%", "50%_", "!", "\\", "é", "x" * 2_000):
+        with store.reading() as tx:
+            found = [name for name in names if tx.conn.execute(select(begins(literal(name), prefix))).scalar_one()]
+        assert found == [name for name in names if name.startswith(prefix)], prefix

@@ -5,82 +5,23 @@ A missing index, or a condition that no index serves, fails here long before any
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
-import pytest
-from sqlalchemy import Row, update
+from sqlalchemy import update
 
 from skylift import observe, schedule
 from skylift.claim import claim
 from skylift.dispatch import dispatch
-from skylift.models.flows import ScheduleCreate
 from skylift.store import due, runs
 from skylift.store.filters import select_filtered
 from skylift.store.tables import attempts, deployment_schedules
-from tests.conftest import Databases
+from tests.store.growth import World, check
 from tests.support import history
-from tests.support.installation import START, Installation
-from tests.support.plans import Plans, explained
+from tests.support.installation import START
+from tests.support.plans import explained
 
-FINISHED, SCHEDULES, CYCLES = 20_000, 3_000, 500
-LIVE = 200
-GROWING = (
-    "flow_runs",
-    "flow_run_states",
-    "flow_run_timeline",
-    "log_batches",
-    "ended_attempts",
-    "schedule_slots",
-    "deployments",
-    "deployment_schedules",
-    "due",
-)
-"""Tables of which only a few rows concern one operation."""
-
-
-@dataclass(frozen=True)
-class World:
-    """A pool with a past, with many runs to come, and with some that are live."""
-
-    place: Installation
-    pool: Row[Any]
-    deployments: tuple[Row[Any], Row[Any]]
-
-    def make_due(self, count: int) -> None:
-        for number in range(count):
-            self.place.run(self.deployments[number % 2].id)
-
-
-@pytest.fixture(scope="module")
-def world(databases: Databases) -> Iterator[World]:
-    with databases.postgres() as url:
-        place = Installation(url)
-        pool = place.pool(concurrency_limit=10_000)
-        every = ScheduleCreate.model_validate({"schedule": {"cron": "0 * * * *", "timezone": "UTC"}})
-        free = place.deployment(schedules=[every])
-        limited = place.deployment("limited", concurrency_limit=10_000)
-        history.add_finished(place.store, FINISHED, before=START - timedelta(days=2))
-        history.add_schedules(place.store, SCHEDULES, like=free, at=START)
-        history.analyze(place.store)
-        history.run_cycles(place.store, CYCLES, deployment=free, start=START - timedelta(days=1))
-        made = World(place, pool, (free, limited))
-        made.make_due(LIVE)
-        assert dispatch(place.parts, pool.id).launched == LIVE
-        history.analyze(place.store)
-        yield made
-        place.close()
-
-
-def check(plans: Plans, most: int, *tables: str) -> None:
-    """No table that grows is read from end to end, and of none more than `most` rows are read by any way."""
-    growing = (*GROWING, *tables)
-    assert [scan for scan in plans.scans(*growing) if scan.how == "Seq Scan"] == []
-    read = plans.rows_by_table()
-    assert {table: read[table] for table in growing if read[table] > most} == {}
+CYCLES = 500
 
 
 def test_a_claim_reads_what_it_claims(world: World) -> None:

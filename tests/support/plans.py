@@ -18,7 +18,7 @@ from sqlalchemy import event, text
 from skylift.store import Store
 
 _EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "
-_VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 
 @dataclass(frozen=True, slots=True)

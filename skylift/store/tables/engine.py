@@ -196,8 +196,8 @@ flow_run_states = Table(
     maybe("data", Json),
     must("state_details", Json),
     Index(None, "flow_run_id", "timestamp"),
-    # States are events as well, and those are asked for by time.
-    Index(None, "timestamp"),
+    # States are events as well, and those are asked for by time; many are of the very same instant.
+    Index(None, "timestamp", "id"),
 )
 
 due = Table(

@@ -25,7 +25,8 @@ events = Table(
     maybe("flow_run_id", Uuid),
     Index(None, "flow_run_id", "occurred"),
     Index(None, "resource_id", "occurred"),
-    Index(None, "occurred"),
+    # With the id, by which pages go on: many are of the very same instant.
+    Index(None, "occurred", "id"),
     Index(None, "received"),
 )
 
@@ -53,7 +54,7 @@ task_runs = Table(
     must("state_order", Text),
     must("run_count", Integer),
     must("flow_run_run_count", Integer),
-    maybe("expected_start_time", UtcDateTime),
+    must("expected_start_time", UtcDateTime),
     maybe("next_scheduled_start_time", UtcDateTime),
     maybe("start_time", UtcDateTime),
     maybe("end_time", UtcDateTime),
@@ -61,6 +62,7 @@ task_runs = Table(
     # In this order: within a flow run the dynamic key alone leaves one or a few.
     UniqueConstraint("flow_run_id", "dynamic_key", "task_key"),
     Index(None, "expected_start_time"),
+    Index(None, "state_type", "expected_start_time"),
     Index(None, "flow_run_id", "expected_start_time"),
 )
 
