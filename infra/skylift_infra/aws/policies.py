@@ -1,0 +1,114 @@
+"""Pure: what the roles of a pool may do, and who may take them. No right more than the provider's calls need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from skylift_ecs.permissions import ALL, FREE, Permission
+
+Policy = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The names that the rights are limited to."""
+
+    partition: str
+    region: str
+    account: str
+    cluster: str
+    log_group: str
+    roles: tuple[str, ...]
+    """ARNs of the roles that tasks may be given."""
+    repository: str = ""
+    secret: str = ""
+
+    def resource(self, permission: Permission) -> list[str]:
+        if permission.resource == "roles":
+            return list(self.roles)
+        return [
+            permission.resource.format(
+                partition=self.partition,
+                region=self.region,
+                account=self.account,
+                cluster=self.cluster,
+                log_group=self.log_group,
+                bucket="",
+            )
+        ]
+
+
+def dispatcher_policy(scope: Scope, purposes: Sequence[str] = ("runs", "logs", "check")) -> Policy:
+    """What pushing, watching and stopping runs takes, from the calls that the provider declares."""
+    grouped: dict[tuple[str, ...], list[str]] = {}
+    for permission in ALL:
+        if permission.purpose in purposes and permission.action not in FREE:
+            grouped.setdefault(tuple(scope.resource(permission)), []).append(permission.action)
+    statements = []
+    for resources, actions in grouped.items():
+        passing = "iam:PassRole" in actions
+        others = sorted(set(actions) - {"iam:PassRole"})
+        if others:
+            statements.append(_allow(others, resources, _in_cluster(others, scope)))
+        if passing:
+            to_tasks = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+            statements.append(_allow(["iam:PassRole"], resources, to_tasks))
+    return _policy(statements)
+
+
+def _in_cluster(actions: Iterable[str], scope: Scope) -> dict[str, Any] | None:
+    """RunTask names a task definition as its resource; the cluster is a condition."""
+    if set(actions) != {"ecs:RunTask"}:
+        return None
+    cluster = f"arn:{scope.partition}:ecs:{scope.region}:{scope.account}:cluster/{scope.cluster}"
+    return {"ArnEquals": {"ecs:cluster": cluster}}
+
+
+def execution_policy(scope: Scope) -> Policy:
+    """What ECS itself needs to start a task: pull the image, write its log, read the pool's secret."""
+    repositories = f"arn:{scope.partition}:ecr:{scope.region}:{scope.account}:repository/*"
+    logs = f"arn:{scope.partition}:logs:{scope.region}:{scope.account}:log-group:{scope.log_group}:*"
+    pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    return _policy(
+        [
+            _allow(["ecr:GetAuthorizationToken"], ["*"]),
+            _allow(pull, [repositories]),
+            _allow(["logs:CreateLogStream", "logs:PutLogEvents"], [logs]),
+            _allow(["secretsmanager:GetSecretValue"], [scope.secret]),
+        ]
+    )
+
+
+def trust_of_tasks(account: str) -> Policy:
+    """Only ECS, and only for this account's tasks."""
+    service = {"Service": "ecs-tasks.amazonaws.com"}
+    return _policy([_trust(service, {"StringEquals": {"aws:SourceAccount": account}})])
+
+
+def trust_of_dispatcher(principal: str, external_id: str) -> Policy:
+    """Whoever Skylift runs as, and only with the word that is kept in the pool's credentials block."""
+    return _policy([_trust({"AWS": principal}, {"StringEquals": {"sts:ExternalId": external_id}})])
+
+
+def lifecycle_policy() -> dict[str, Any]:
+    """Images that nothing names any more go after two weeks."""
+    selection = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 14}
+    rule = {"rulePriority": 1, "description": "Untagged images", "selection": selection, "action": {"type": "expire"}}
+    return {"rules": [rule]}
+
+
+def _allow(
+    actions: Sequence[str], resources: Sequence[str], condition: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+    return statement | ({"Condition": dict(condition)} if condition else {})
+
+
+def _trust(principal: Mapping[str, str], condition: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Effect": "Allow", "Principal": dict(principal), "Action": "sts:AssumeRole", "Condition": dict(condition)}
+
+
+def _policy(statements: list[dict[str, Any]]) -> Policy:
+    return {"Version": "2012-10-17", "Statement": statements}
