@@ -104,7 +104,7 @@ class Modal:
         }
 
     def every(self, tags: Mapping[str, str], age: timedelta) -> list[Record]:
-        """Sandboxes with these tags that are not older than this, running or ended."""
+        """Sandboxes with these tags that are not older than this, running or ended, the newest first."""
         since = (datetime.now(UTC) - age).timestamp()
 
         async def ask(client: Any) -> list[Record]:

@@ -65,8 +65,9 @@ async def _sending(event: Any) -> None:
     if not launch:
         return
     if kind == WAITS and launch.sandbox_id:
-        # Of all errors this is the one after which the SDK does not terminate the sandbox that it made.
-        raise sdk("modal.exception", extra="modal").ConflictError("The sandbox is there; nobody waits for its machine")
+        # Of all answers this is the one after which the SDK does not terminate the sandbox that it made.
+        grpclib = sdk("grpclib", extra="modal")
+        raise grpclib.GRPCError(grpclib.Status.FAILED_PRECONDITION, "Nobody waits for its machine here")
     if kind in STARTS:
         if launch.sent:
             raise NotAgain

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -57,7 +57,7 @@ async def of_attempt(
 
     By its tag and, where that finds none, by its name: a list may be behind, and tags go when it is cleaned up.
     """
-    listed = await every(client, app_id, {ATTEMPT: str(attempt_id)}) if app_id else []
+    listed = await _page(client, app_id, {ATTEMPT: str(attempt_id)}, 0.0) if app_id else []
     if listed:
         return sorted(listed, key=lambda each: each.created_at)
     named = await _named(client, app_name, environment, sandbox_name(attempt_id))
@@ -66,7 +66,14 @@ async def of_attempt(
 
 async def every(client: Any, app_id: str, tags: Mapping[str, str], *, since: float = 0.0) -> list[Record]:
     """Those of an App that carry these tags, running or ended, made after `since` (seconds since the epoch)."""
-    return [each async for each in _pages(client, app_id, tags, since)]
+    found: list[Record] = []
+    before = 0.0
+    while page := await _page(client, app_id, tags, before):
+        found += [each for each in page if each.created_at >= since]
+        before = page[-1].created_at
+        if before < since:
+            break
+    return found
 
 
 async def terminate(client: Any, sandbox_id: str) -> None:
@@ -101,20 +108,12 @@ async def at_most(work: Iterable[Callable[[], Awaitable[Any]]]) -> list[Any]:
     return await asyncio.gather(*(one(each) for each in work), return_exceptions=True)
 
 
-async def _pages(client: Any, app_id: str, tags: Mapping[str, str], since: float) -> AsyncIterator[Record]:
-    before = 0.0
-    while True:
-        request = _protocol().SandboxListRequest(
-            app_id=app_id, before_timestamp=before, include_finished=True, tags=_tags(tags)
-        )
-        page = (await _call(client, "SandboxList", request)).sandboxes
-        for info in page:
-            if info.created_at < since:
-                return
-            yield _from_info(info, app_id)
-        if not page:
-            return
-        before = page[-1].created_at
+async def _page(client: Any, app_id: str, tags: Mapping[str, str], before: float) -> list[Record]:
+    """The newest first, of those made before this instant (0: any)."""
+    request = _protocol().SandboxListRequest(
+        app_id=app_id, before_timestamp=before, include_finished=True, tags=_tags(tags)
+    )
+    return [_from_info(info, app_id) for info in (await _call(client, "SandboxList", request)).sandboxes]
 
 
 async def _named(client: Any, app_name: str, environment: str, name: str) -> str | None:

@@ -131,15 +131,19 @@ class Journeys:
     """Subclasses give a class-scoped fixture `ground`."""
 
     @pytest.fixture(scope="class")
-    def ground(self) -> Ground:
+    @classmethod
+    def ground(cls) -> Ground:
         raise NotImplementedError("a provider's test class gives its own ground")
 
     @pytest.fixture(scope="class")
-    def journey(self, ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+    @classmethod
+    def journey(cls, ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
         home, code = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("code")
         (code / "flows.py").write_text(FLOWS)
         with serving(home, **ground.environment) as service:
-            yield Journey(ground, service.url, code)
+            journey = Journey(ground, service.url, code)
+            yield journey
+            journey.http.close()
 
     @pytest.mark.timeout(300)
     def test_runs_of_every_kind(self, journey: Journey) -> None:
@@ -162,12 +166,12 @@ class Journeys:
             journey.ask("POST", f"/flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING"}})
 
         run = journey.wait(flow, "Completed")
-        assert "Hello, you 42" in journey.logs(run), journey.story(run)
+        assert _until(lambda: "Hello, you 42" in journey.logs(run)), journey.story(run)
         run = journey.wait(command, "Completed")
         assert _until(lambda: journey.logs(run) == ["one", "two"]), journey.story(run)
         run = journey.wait(failing, "Failed")
         assert "broken on purpose" in run["state"]["message"]
-        assert "about to fail" in journey.logs(run)
+        assert _until(lambda: "about to fail" in journey.logs(run)), journey.story(run)
         for each in (cancelled, bare_cancelled):
             journey.wait(each, "Cancelled")
         run = journey.wait(hungry, "Failed", "Crashed")
