@@ -6,7 +6,19 @@ Two narrow tables carry the hot paths, and their rows leave when done, so that n
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
 
 from skylift.store.tables.base import key, maybe, metadata, must, times
 from skylift.store.types import Json, UtcDateTime
@@ -246,7 +258,7 @@ attempts = Table(
     maybe("stop_message", Text),
     maybe("stop_at", UtcDateTime),
     maybe("provider_phase", Text),
-    must("output_offset", Integer),
+    must("output_offset", BigInteger),
     UniqueConstraint("flow_run_id"),
     Index(None, "work_pool_id", "work_queue_id"),
     Index(None, "deployment_id"),
@@ -266,7 +278,7 @@ ended_attempts = Table(
     maybe("instance", Text),
     maybe("token_hash", Text),
     must("ended_at", UtcDateTime),
-    must("output_offset", Integer),
+    must("output_offset", BigInteger),
     must("reports", Boolean),
     must("reported_end", Boolean),
     # When the provider is to be cleaned up; null once that is done.
