@@ -39,6 +39,9 @@ class Harness(ABC):
     patience = 20.0
     """Seconds that the provider may take to say that something started or ended."""
     grace = 0.2
+    forgets = True
+    """Whether what was cleaned up is gone from the provider at once, its lines included. ECS keeps an ended task for an
+    hour, and its log for longer, and lets nobody take them away; then only what would go on is listed as left."""
 
     @abstractmethod
     def provider(self) -> Provider:
@@ -158,7 +161,8 @@ class ProviderContract:
         other.stop(watch(launch, handle), harness.grace)
         self.observed(harness, other, launch, "ended", "gone")
         other.cleanup(watch(launch, handle))
-        assert self.observed(harness, provider, launch, "gone").exit_code is None
+        if harness.forgets:
+            assert self.observed(harness, provider, launch, "gone").exit_code is None
 
     def test_what_nobody_launched_is_gone(self, harness: Harness, provider: Provider) -> None:
         strangers = [watch(new_launch(harness.configuration("lines", {}))) for _ in range(3)]
@@ -226,8 +230,11 @@ class ProviderContract:
         self.observed(harness, provider, launch, "ended")
         for _ in range(2):
             provider.cleanup(watch(launch))
-        self.observed(harness, provider, launch, "gone")
-        assert provider.logs(watch(launch), 5) == []
+        if harness.forgets:
+            self.observed(harness, provider, launch, "gone")
+            assert provider.logs(watch(launch), 5) == []
+        else:
+            self.observed(harness, provider, launch, "ended")
 
     def test_strays_are_found_by_installation(self, harness: Harness, provider: Provider) -> None:
         if not isinstance(provider, FindsStrays):

@@ -1,0 +1,78 @@
+"""What the façade's calls need in the account, as data: for the provisioner's policy, `work-pool check` and the local
+cloud, which refuses everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+Purpose = Literal["runs", "logs", "secrets", "check"]
+"""runs: nothing works without. logs: a log group of our making, and reading it. secrets: bare commands that hold some.
+check: only `work-pool check` asks; it says `unknown` where it may not."""
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One action. `resource` is an ARN with `{partition}`, `{region}`, `{account}`, `{cluster}`, `{log_group}` and
+    `{bucket}` to fill in, `*` where the action knows none, or `roles`: the tasks' roles by name."""
+
+    action: str
+    resource: str
+    purpose: Purpose
+
+
+_TASK = "arn:{partition}:ecs:{region}:{account}:task/{cluster}/*"
+_DEFINITION = "arn:{partition}:ecs:{region}:{account}:task-definition/*"
+_GROUP = "arn:{partition}:logs:{region}:{account}:log-group:{log_group}:*"
+_OBJECTS = "arn:{partition}:s3:::{bucket}/skylift/*"
+
+ALL: tuple[Permission, ...] = (
+    Permission("ecs:RunTask", _DEFINITION, "runs"),
+    Permission("ecs:TagResource", "*", "runs"),
+    Permission("iam:PassRole", "roles", "runs"),
+    Permission("ecs:StopTask", _TASK, "runs"),
+    Permission("ecs:DescribeTasks", _TASK, "runs"),
+    Permission("ecs:ListTasks", "*", "runs"),
+    Permission("ecs:RegisterTaskDefinition", "*", "runs"),
+    Permission("ecs:DescribeTaskDefinition", "*", "runs"),
+    Permission("ecs:ListTaskDefinitions", "*", "runs"),
+    Permission("ecs:ListTaskDefinitionFamilies", "*", "runs"),
+    Permission("ecs:DeregisterTaskDefinition", "*", "runs"),
+    Permission("ec2:DescribeSubnets", "*", "runs"),
+    Permission("logs:CreateLogGroup", _GROUP, "logs"),
+    Permission("logs:GetLogEvents", _GROUP, "logs"),
+    Permission("s3:PutObject", _OBJECTS, "secrets"),
+    Permission("s3:DeleteObject", _OBJECTS, "secrets"),
+    Permission("s3:ListBucket", "arn:{partition}:s3:::{bucket}", "secrets"),
+    Permission("ecs:DescribeClusters", "arn:{partition}:ecs:{region}:{account}:cluster/{cluster}", "check"),
+    Permission("ecr:DescribeImages", "*", "check"),
+    Permission("iam:SimulatePrincipalPolicy", "*", "check"),
+    Permission("iam:GetRole", "roles", "check"),
+    Permission("logs:DescribeLogGroups", "*", "check"),
+    Permission("secretsmanager:DescribeSecret", "*", "check"),
+    Permission("servicequotas:GetServiceQuota", "*", "check"),
+    Permission("ssm:DescribeParameters", "*", "check"),
+)
+KNOWN = {each.action: each for each in ALL}
+FREE = frozenset(["sts:GetCallerIdentity"])
+"""What everybody may do."""
+
+
+def needs(*actions: str) -> Callable[[F], F]:
+    """Marks a call of the façade with the actions that it needs; each must be in `ALL`."""
+    unknown = [each for each in actions if each not in KNOWN and each not in FREE]
+    if unknown:
+        raise ValueError(f"undeclared: {unknown}")
+
+    def mark(call: F) -> F:
+        call.needs = actions  # type: ignore[attr-defined]
+        return call
+
+    return mark
+
+
+def needed(calls: Iterable[Any]) -> set[str]:
+    """The actions that these methods are marked with."""
+    return {action for call in calls for action in getattr(call, "needs", ())}
