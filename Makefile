@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 RUNTIME := --extra local --extra postgres
-CLOUDS := ecs cloud-run container-instance modal
+CLOUDS := ecs cloud-run container-instance modal docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test test-long bench check lint types imports lock clean
+.PHONY: help setup demo test test-long test-containers bench check lint types imports lock clean
 help:  ## Show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 setup: $(VENV)/.dev .venv-prefect/.done  ## Make .venv with skylift and everything that tests and checks need
 
@@ -17,10 +17,13 @@ demo: $(VENV)/.runtime  ## Start the service, deploy three flows and watch them 
 	$(BIN)/skylift demo
 
 test: setup  ## Run the tests (under ten minutes on two cores)
-	$(BIN)/python -m pytest -n 2 -m "not long" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not long and not containers" $(ARGS)
 
 test-long: setup  ## Run the tests that take minutes: races, kills, load
-	$(BIN)/python -m pytest -n 2 -m long $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "long and not containers" $(ARGS)
+
+test-containers: setup  ## Run the tests with real containers (installs Podman on Debian, as root)
+	$(BIN)/python -m tests.clouds.podman $(BIN)/python -m pytest -m containers $(ARGS)
 
 bench: $(VENV)/.dev  ## Measure growth, latency and start-up, and print tables
 	$(BIN)/python -m benchmarks
@@ -45,7 +48,7 @@ lock:  ## Pin the requirements anew from pyproject.toml (needs uv)
 
 
 clean:  ## Remove what the targets made
-	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	rm -rf $(VENV) .venv-* .containers_cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
