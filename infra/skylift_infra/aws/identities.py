@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -28,10 +28,9 @@ class Role(Resource):
         key: str,
         name: str,
         trust: Document,
-        policy: Callable[[Made], Document] | None,
-        needs: tuple[str, ...] = (),
+        policy: Document | None,
     ) -> None:
-        super().__init__(key, name, needs)
+        super().__init__(key, name)
         self.account, self.tags, self.trust, self.policy = account, tags, trust, policy
 
     def look(self, made: Made) -> Found | None:
@@ -42,11 +41,11 @@ class Role(Resource):
         if not found:
             return None
         differences = [] if _document(found["AssumeRolePolicyDocument"]) == self.trust else ["who may take it"]
-        if self.policy and all(need in made for need in self.needs):
+        if self.policy:
             held = None
             with telling(f"read the policy of the role {self.name}", "NoSuchEntity"):
                 held = _document(iam.get_role_policy(RoleName=self.name, PolicyName=POLICY)["PolicyDocument"])
-            differences += [] if held == self.policy(made) else ["what it may do"]
+            differences += [] if held == self.policy else ["what it may do"]
         owned = has_marks(tags_of(found.get("Tags")), self.tags)
         return Found({"arn": found["Arn"], "name": self.name}, owned, tuple(differences))
 
@@ -58,14 +57,14 @@ class Role(Resource):
                 Description="Made by Skylift for a work pool",
                 Tags=tag_list(self.tags),
             )
-        self._put(made)
+        self._put()
 
     def mend(self, made: Made, found: Found) -> None:
         with telling(f"mend the trust in the role {self.name}"):
             self.account.client("iam").update_assume_role_policy(
                 RoleName=self.name, PolicyDocument=json.dumps(self.trust)
             )
-        self._put(made)
+        self._put()
 
     def delete(self, found: Found) -> None:
         iam = self.account.client("iam")
@@ -74,11 +73,11 @@ class Role(Resource):
         with telling(f"delete the role {self.name}", "NoSuchEntity"):
             iam.delete_role(RoleName=self.name)
 
-    def _put(self, made: Made) -> None:
+    def _put(self) -> None:
         if self.policy:
             with telling(f"say what the role {self.name} may do"):
                 self.account.client("iam").put_role_policy(
-                    RoleName=self.name, PolicyName=POLICY, PolicyDocument=json.dumps(self.policy(made))
+                    RoleName=self.name, PolicyName=POLICY, PolicyDocument=json.dumps(self.policy)
                 )
 
 
@@ -94,10 +93,9 @@ class User(Resource):
         tags: Mapping[str, str],
         key: str,
         name: str,
-        policy: Callable[[Made], Document],
-        needs: tuple[str, ...],
+        policy: Document,
     ) -> None:
-        super().__init__(key, name, needs)
+        super().__init__(key, name)
         self.account, self.tags, self.policy = account, tags, policy
 
     def look(self, made: Made) -> Found | None:
@@ -107,12 +105,10 @@ class User(Resource):
             found = iam.get_user(UserName=self.name)["User"]
         if not found:
             return None
-        differences: tuple[str, ...] = ()
-        if all(need in made for need in self.needs):
-            held = None
-            with telling(f"read the policy of the user {self.name}", "NoSuchEntity"):
-                held = _document(iam.get_user_policy(UserName=self.name, PolicyName=POLICY)["PolicyDocument"])
-            differences = () if held == self.policy(made) else ("what it may do",)
+        held = None
+        with telling(f"read the policy of the user {self.name}", "NoSuchEntity"):
+            held = _document(iam.get_user_policy(UserName=self.name, PolicyName=POLICY)["PolicyDocument"])
+        differences = () if held == self.policy else ("what it may do",)
         return Found(
             {"arn": found["Arn"], "name": self.name}, has_marks(tags_of(found.get("Tags")), self.tags), differences
         )
@@ -125,7 +121,7 @@ class User(Resource):
     def mend(self, made: Made, found: Found) -> None:
         with telling(f"say what the user {self.name} may do"):
             self.account.client("iam").put_user_policy(
-                UserName=self.name, PolicyName=POLICY, PolicyDocument=json.dumps(self.policy(made))
+                UserName=self.name, PolicyName=POLICY, PolicyDocument=json.dumps(self.policy)
             )
 
     def delete(self, found: Found) -> None:

@@ -22,8 +22,8 @@ class Scope:
     log_group: str
     roles: tuple[str, ...]
     """ARNs of the roles that tasks may be given."""
-    repository: str = ""
-    secret: str = ""
+    secret: str
+    """The pool's, as a pattern: AWS adds six characters of its own to the name."""
 
     def resource(self, permission: Permission) -> list[str]:
         if permission.resource == "roles":

@@ -69,44 +69,53 @@ class Layout:
             Cluster(account, tags, "cluster", self.cluster),
             LogGroup(account, tags, "logs", self.log_group),
             Repository(account, tags, "repository", self.answers["repository"] or stem),
-            PoolSecret(account, tags, "secret", f"{stem}-admission"),
-            Role(account, tags, "execution", self._role("execution"), tasks_trust, self._execution, ("secret",)),
+            PoolSecret(account, tags, "secret", self._secret),
+            Role(
+                account,
+                tags,
+                "execution",
+                self._role("execution"),
+                tasks_trust,
+                policies.execution_policy(self._scope()),
+            ),
             Role(account, tags, "task", self._role("task"), tasks_trust, None),
             *self._dispatcher(),
             *self._network(),
             *self._events(),
         ]
 
+    @property
+    def _secret(self) -> str:
+        return f"{self.stem}-admission"
+
     def _role(self, what: str) -> str:
         return f"{self.stem}-{what}"
 
-    def _scope(self, made: Made) -> policies.Scope:
+    def _scope(self) -> policies.Scope:
+        """Every name is known before anything is there."""
+        account = self.account
         return policies.Scope(
-            partition=self.account.partition,
-            region=self.account.region,
-            account=self.account.id,
+            partition=account.partition,
+            region=account.region,
+            account=account.id,
             cluster=self.cluster,
             log_group=self.log_group,
-            roles=tuple(made[each]["arn"] for each in ("execution", "task") if each in made),
-            secret=made["secret"]["arn"],
+            roles=tuple(
+                account.arn("iam", f"role/{self._role(each)}", regional=False) for each in ("execution", "task")
+            ),
+            secret=account.arn("secretsmanager", f"secret:{self._secret}-??????"),
         )
 
-    def _execution(self, made: Made) -> policies.Policy:
-        return policies.execution_policy(self._scope(made))
-
-    def _dispatching(self, made: Made) -> policies.Policy:
-        return policies.dispatcher_policy(self._scope(made))
-
     def _dispatcher(self) -> list[Resource]:
-        needs = ("secret", "execution", "task")
+        rights = policies.dispatcher_policy(self._scope())
         if self.answers["with_access_key"]:
             name = self._role("dispatcher")
             known = self.pool.block.get("aws_access_key_id")
             self.key = AccessKey(self.account, "key", name, known, ("user",))
-            return [User(self.account, self.tags, "user", name, self._dispatching, needs), self.key]
+            return [User(self.account, self.tags, "user", name, rights), self.key]
         root = f"arn:{self.account.partition}:iam::{self.account.id}:root"
         trust = policies.trust_of_dispatcher(self.answers["dispatcher"] or root, self.external_id)
-        return [Role(self.account, self.tags, "dispatcher", self._role("dispatcher"), trust, self._dispatching, needs)]
+        return [Role(self.account, self.tags, "dispatcher", self._role("dispatcher"), trust, rights)]
 
     def _network(self) -> list[Resource]:
         account, tags, stem = self.account, self.tags, self.stem

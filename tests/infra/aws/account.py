@@ -1,0 +1,119 @@
+"""A local AWS account: what is in it, and calls to it that go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from skylift.provisioner import PoolIdentity, Record
+from skylift_infra.aws import PROVISIONER
+from skylift_infra.aws.account import Account
+from skylift_infra.infrastructure import CloudInfrastructure
+from tests.clouds.aws_backends import Backend
+
+POOL = PoolIdentity("nightly", "ecs:push", UUID(int=7))
+
+
+class CallLostError(Exception):
+    """The test's network failed here."""
+
+
+@dataclass
+class LocalAccount:
+    """`fail_at`: the number of the call that goes wrong; with `acts_first` it is done and its answer lost."""
+
+    backend: Backend
+    calls: list[str] = field(default_factory=list)
+    fail_at: int | None = None
+    acts_first: bool = False
+
+    def open(self, pool: PoolIdentity = POOL, **answers: Any) -> CloudInfrastructure:
+        """The pool's infrastructure, all of its calls to the cloud counted."""
+        wanted = {question.name: question.default for question in PROVISIONER.questions} | answers
+        made = PROVISIONER.open(pool, wanted)
+        made.sleep = lambda seconds: None
+        return made
+
+    def apply(self, pool: PoolIdentity = POOL, **answers: Any) -> tuple[Any, Record]:
+        """The hand-over, and the record that is left."""
+        records: list[Record] = []
+        return self.open(pool, **answers).apply(records.append, lambda step: None), records[-1]
+
+    def watch(self, monkeypatch: Any) -> None:
+        """From now on calls are counted, and the one at `fail_at` goes wrong."""
+        real = Account.client
+
+        def watched(account: Account, service: str) -> Any:
+            return _Watched(self, service, real(account, service))
+
+        monkeypatch.setattr(Account, "client", watched)
+
+    def called(self, name: str, call: Callable[[], Any]) -> Any:
+        number = len(self.calls)
+        self.calls.append(name)
+        if number != self.fail_at:
+            return call()
+        if self.acts_first:
+            call()
+        raise CallLostError(name)
+
+    def everything(self) -> dict[str, list[str]]:
+        """All that is there, by kind."""
+        iam, ec2 = self.client("iam"), self.client("ec2")
+        found: dict[str, list[str]] = {
+            "roles": [each["RoleName"] for each in iam.list_roles()["Roles"]],
+            "users": [each["UserName"] for each in iam.list_users()["Users"]],
+            "clusters": self.client("ecs").list_clusters()["clusterArns"],
+            "repositories": [
+                each["repositoryName"] for each in self.client("ecr").describe_repositories()["repositories"]
+            ],
+            "log groups": [each["logGroupName"] for each in self.client("logs").describe_log_groups()["logGroups"]],
+            "secrets": [each["Name"] for each in self.client("secretsmanager").list_secrets()["SecretList"]],
+            "rules": [each["Name"] for each in self.client("events").list_rules()["Rules"]],
+        }
+        for listing, answer, name in (
+            ("describe_vpcs", "Vpcs", "VpcId"),
+            ("describe_subnets", "Subnets", "SubnetId"),
+            ("describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
+            ("describe_route_tables", "RouteTables", "RouteTableId"),
+            ("describe_security_groups", "SecurityGroups", "GroupId"),
+        ):
+            found[answer] = [each[name] for each in getattr(ec2, listing)()[answer]]
+        return {kind: sorted(names) for kind, names in found.items()}
+
+    def keys_of(self, user: str) -> list[str]:
+        found = self.client("iam").list_access_keys(UserName=user)["AccessKeyMetadata"]
+        return [each["AccessKeyId"] for each in found]
+
+    def without_default_vpc(self) -> None:
+        """As accounts are where somebody has cleaned up."""
+        ec2 = self.client("ec2")
+        for subnet in ec2.describe_subnets()["Subnets"]:
+            ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+        for gateway in ec2.describe_internet_gateways()["InternetGateways"]:
+            for attached in gateway["Attachments"]:
+                ec2.detach_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"], VpcId=attached["VpcId"])
+            ec2.delete_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"])
+        for vpc in ec2.describe_vpcs()["Vpcs"]:
+            ec2.delete_vpc(VpcId=vpc["VpcId"])
+
+    def client(self, service: str) -> Any:
+        """The SDK's own, which is neither counted nor goes wrong."""
+        return self.backend.client(service)
+
+
+class _Watched:
+    """A client of the SDK whose calls are told of."""
+
+    def __init__(self, account: LocalAccount, service: str, client: Any) -> None:
+        self._account, self._service, self._real = account, service, client
+
+    def __getattr__(self, name: str) -> Any:
+        operation = getattr(self._real, name)
+
+        def call(**arguments: Mapping[str, Any]) -> Any:
+            return self._account.called(f"{self._service}.{name}", lambda: operation(**arguments))
+
+        return call

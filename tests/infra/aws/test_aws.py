@@ -1,0 +1,199 @@
+"""An ECS pool's infrastructure on a local AWS: made, kept, mended, and removed, whatever fails on the way."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+
+from skylift.provisioner import ProvisionError
+from skylift_infra.aws.network import free_block
+from tests.infra.aws.account import POOL, CallLostError, LocalAccount
+
+STEM = "skylift-nightly-131c8c21"
+WAYS: dict[str, dict[str, Any]] = {
+    "role": {},
+    "access key": {"with_access_key": True},
+    "own network": {"without_default_vpc": True},
+    "events": {"events_to": "arn:aws:sqs:eu-central-1:000000000000:skylift"},
+}
+
+
+def prepare(account: LocalAccount, way: str) -> dict[str, Any]:
+    answers = dict(WAYS[way])
+    if answers.pop("without_default_vpc", False):
+        account.without_default_vpc()
+    return answers
+
+
+def test_the_plan_of_an_empty_account(account: LocalAccount) -> None:
+    before = account.everything()
+    plan = account.open().plan().as_json()
+    assert account.everything() == before, "planning only reads"
+    vpc = before["Vpcs"][0]
+    assert plan == {
+        "place": "AWS account 000000000000 in region eu-central-1",
+        "changes": 8,
+        "steps": [
+            {"key": key, "kind": kind, "name": name, "action": action, "why": []}
+            for key, kind, name, action in (
+                ("cluster", "ECS cluster", STEM, "create"),
+                ("logs", "log group", f"/skylift/{STEM}", "create"),
+                ("repository", "ECR repository", STEM, "create"),
+                ("secret", "secret", f"{STEM}-admission", "create"),
+                ("execution", "IAM role", f"{STEM}-execution", "create"),
+                ("task", "IAM role", f"{STEM}-task", "create"),
+                ("dispatcher", "IAM role", f"{STEM}-dispatcher", "create"),
+                ("network", "subnets", f"of the default VPC {vpc}", "adopt"),
+                ("security-group", "security group", STEM, "create"),
+            )
+        ],
+    }
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_made_once_and_removed_without_a_trace(account: LocalAccount, way: str) -> None:
+    answers = prepare(account, way)
+    before = account.everything()
+    handover, record = account.apply(**answers)
+    known = replace(POOL, block=handover.block_data)
+    made = account.everything()
+    assert account.open(known, **answers).plan().changes == ()
+    account.apply(known, **answers)
+    assert account.everything() == made
+    assert "AKIA" not in json.dumps(record) or "secret_access" not in json.dumps(record)
+    account.open(known, **answers).destroy(lambda left: None, lambda step: None)
+    assert account.everything() == before
+
+
+def test_the_pool_gets_a_role_and_no_key(account: LocalAccount) -> None:
+    handover, _ = account.apply()
+    assert set(handover.block_data) == {"region_name", "role_arn", "external_id"}
+    trust = account.client("iam").get_role(RoleName=f"{STEM}-dispatcher")["Role"]["AssumeRolePolicyDocument"]
+    (statement,) = trust["Statement"]
+    assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": handover.block_data["external_id"]}}
+    assert statement["Principal"] == {"AWS": "arn:aws:iam::000000000000:root"}
+
+
+def test_one_access_key_whose_secret_is_known(account: LocalAccount) -> None:
+    handover, record = account.apply(with_access_key=True)
+    first = handover.block_data["aws_access_key_id"]
+    assert handover.block_data["aws_secret_access_key"] not in json.dumps(record)
+    again, _ = account.apply(replace(POOL, block={"aws_access_key_id": first}), with_access_key=True)
+    assert again.block_keeps_secrets
+    assert "aws_secret_access_key" not in again.block_data
+    lost, _ = account.apply(POOL, with_access_key=True)
+    assert lost.block_data["aws_access_key_id"] != first
+    assert lost.block_data["aws_secret_access_key"]
+    assert account.keys_of(f"{STEM}-dispatcher") == [lost.block_data["aws_access_key_id"]]
+
+
+def test_what_was_changed_by_hand_is_told_and_mended(account: LocalAccount) -> None:
+    account.apply()
+    iam, ec2 = account.client("iam"), account.client("ec2")
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName=f"{STEM}-dispatcher", PolicyName="skylift", PolicyDocument=json.dumps(everything))
+    iam.delete_role(RoleName=f"{STEM}-task")
+    account.client("logs").put_retention_policy(logGroupName=f"/skylift/{STEM}", retentionInDays=1)
+    group = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [STEM]}])["SecurityGroups"][0]
+    ec2.authorize_security_group_ingress(
+        GroupId=group["GroupId"], IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0"
+    )
+    told = {step.key: (step.action, step.why) for step in account.open().plan().changes}
+    assert told == {
+        "task": ("create", ()),
+        "dispatcher": ("update", ("what it may do",)),
+        "logs": ("update", ("how long lines are kept",)),
+        "security-group": ("update", ("something may come in",)),
+    }
+    account.apply()
+    assert account.open().plan().changes == ()
+
+
+def test_what_is_somebody_elses_is_refused_or_used(account: LocalAccount) -> None:
+    account.client("iam").create_role(RoleName=f"{STEM}-task", AssumeRolePolicyDocument="{}")
+    with pytest.raises(ProvisionError, match=f"{STEM}-task") as caught:
+        account.open().plan()
+    assert caught.value.remedy
+    account.client("iam").delete_role(RoleName=f"{STEM}-task")
+    account.client("ecs").create_cluster(clusterName="theirs")
+    before = account.everything()
+    answers: dict[str, Any] = {"cluster": "theirs", "subnets": before["Subnets"][:1], "security_group": "sg-12345678"}
+    handover, _ = account.apply(**answers)
+    assert handover.variables["subnets"] == before["Subnets"][:1]
+    assert handover.variables["security_groups"] == ["sg-12345678"]
+    account.open(**answers).destroy(lambda left: None, lambda step: None)
+    assert account.everything() == before
+
+
+def test_wrong_answers_are_told_before_anything_is_made(account: LocalAccount) -> None:
+    before = account.everything()
+    with pytest.raises(ProvisionError, match="subnet-12345678"):
+        account.open(subnets=["subnet-12345678"]).plan()
+    assert account.everything() == before
+
+
+def test_two_pools_share_nothing(account: LocalAccount) -> None:
+    account.apply()
+    one = account.everything()
+    other = replace(POOL, name="hourly")
+    account.apply(other)
+    account.open(other).destroy(lambda left: None, lambda step: None)
+    assert account.everything() == one
+
+
+def _failing_everywhere(
+    account: LocalAccount, monkeypatch: pytest.MonkeyPatch, way: str, acts_first: bool, every: int = 1
+) -> int:
+    """Each call (or every so-many-th) fails once; then the next run completes, and nothing is there twice. Says how
+    many calls failed."""
+    answers = prepare(account, way)
+    account.watch(monkeypatch)
+    empty = account.everything()
+    account.apply(**answers)
+    expected = {kind: len(names) for kind, names in account.everything().items()}
+    account.open(**answers).destroy(lambda left: None, lambda step: None)
+    count = len(account.calls)
+    begun = range(0, count, every)
+    for at in begun:
+        account.calls, account.fail_at, account.acts_first = [], at, acts_first
+        for work in (
+            lambda: account.apply(**answers),
+            lambda: account.open(**answers).destroy(lambda left: None, lambda step: None),
+        ):
+            try:
+                work()
+            except CallLostError:
+                work()
+                made = {kind: len(names) for kind, names in account.everything().items()}
+                assert made == expected or account.everything() == empty, account.calls[at]
+        assert len(account.calls) > at or count - len(account.calls) < 10
+        assert account.everything() == empty, f"{account.calls[at] if at < len(account.calls) else at}"
+    return len(begun)
+
+
+@pytest.mark.parametrize("acts_first", [False, True], ids=["fails", "loses its answer"])
+def test_a_call_may_fail(account: LocalAccount, monkeypatch: pytest.MonkeyPatch, acts_first: bool) -> None:
+    """A part of the long test below."""
+    assert _failing_everywhere(account, monkeypatch, "role", acts_first, every=47) > 1
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("acts_first", [False, True], ids=["fails", "loses its answer"])
+@pytest.mark.parametrize("way", WAYS)
+def test_every_call_may_fail(
+    account: LocalAccount, monkeypatch: pytest.MonkeyPatch, way: str, acts_first: bool
+) -> None:
+    assert _failing_everywhere(account, monkeypatch, way, acts_first) > 60
+
+
+def test_a_vpc_overlaps_no_other() -> None:
+    taken = [IPv4Network("10.214.0.0/15"), IPv4Network("10.216.7.0/24")]
+    assert str(free_block(taken)) == "10.217.0.0/16"
+    with pytest.raises(ProvisionError) as caught:
+        free_block([IPv4Network("10.0.0.0/8")])
+    assert "--subnets" in str(caught.value.remedy)
