@@ -1,0 +1,110 @@
+"""Who calls Google, and where: a credentials block or the process's own identity; Google's endpoints or others.
+
+An operator who reaches Google through other addresses (a private or regional endpoint, a local cloud) sets
+SKYLIFT_GOOGLE_ENDPOINT for all services, or SKYLIFT_GOOGLE_ENDPOINT_RUN, _LOGGING, _SECRETMANAGER, … for one. That is
+never a job variable: a run must not be able to send credentials elsewhere.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from skylift.extras import sdk
+from skylift.provider import Rejected, Unreachable
+
+EXTRA = "cloud-run"
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+ENDPOINT = "SKYLIFT_GOOGLE_ENDPOINT"
+WHO = (
+    "Give the pool a gcp-credentials block, or run Skylift with an identity of its own: a service account, workload "
+    "identity, or `gcloud auth application-default login`"
+)
+
+
+class Credentials(BaseModel):
+    """What a gcp-credentials block holds, ours or Prefect's."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    project: str | None = None
+    service_account_info: dict[str, Any] | None = None
+    service_account_file: str | None = None
+    impersonate_service_account: str | None = None
+
+    @field_validator("service_account_info", mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        """A key is often pasted as the text of its file."""
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError("not the JSON of a key file") from None
+
+    @property
+    def named_project(self) -> str | None:
+        return self.project or (self.service_account_info or {}).get("project_id")
+
+
+def endpoint(service: str) -> str:
+    """The base URL of a service (`run`, `logging`, `secretmanager`, …), without a slash at its end."""
+    chosen = os.environ.get(f"{ENDPOINT}_{service.upper()}") or os.environ.get(ENDPOINT)
+    return (chosen or f"https://{service}.googleapis.com").rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this machine by plain HTTP: the only place that is called without credentials."""
+    split = urlsplit(url)
+    if split.scheme != "http":
+        return False
+    try:
+        return split.hostname == "localhost" or ipaddress.ip_address(split.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+def load(chosen: Credentials) -> tuple[Any, str | None]:
+    """Google's own credentials object, and the project that comes with it.
+
+    Raises `Rejected` for a key that is none, `Unreachable` where this process has no identity.
+    """
+    source, project = _source(chosen)
+    if not chosen.impersonate_service_account:
+        return source, project
+    impersonated = sdk("google.auth.impersonated_credentials", extra=EXTRA)
+    target = chosen.impersonate_service_account
+    where = f"{endpoint('iamcredentials')}/v1/projects/-/serviceAccounts/{target}:generateAccessToken"
+    override = where if os.environ.get(ENDPOINT) or os.environ.get(f"{ENDPOINT}_IAMCREDENTIALS") else None
+    made = impersonated.Credentials(source, target, [SCOPE], iam_endpoint_override=override)
+    return made, project or target.rpartition("@")[2].removesuffix(".iam.gserviceaccount.com")
+
+
+def _source(chosen: Credentials) -> tuple[Any, str | None]:
+    accounts = sdk("google.oauth2.service_account", extra=EXTRA)
+    try:
+        if chosen.service_account_info:
+            found = accounts.Credentials.from_service_account_info(chosen.service_account_info, scopes=[SCOPE])
+            return found, chosen.named_project
+        if chosen.service_account_file:
+            path = os.path.expanduser(chosen.service_account_file)
+            found = accounts.Credentials.from_service_account_file(path, scopes=[SCOPE])
+            return found, chosen.project or found.project_id
+    except (ValueError, OSError) as error:
+        raise Rejected(
+            f"The service account's key cannot be used ({type(error).__name__})",
+            remedy="Put the contents of a key file into 'service_account_info' of the credentials block, or the path "
+            "of one on Skylift's machine into 'service_account_file'",
+        ) from None
+    if is_loopback(endpoint("run")):
+        return sdk("google.auth.credentials", extra=EXTRA).AnonymousCredentials(), chosen.project
+    auth = sdk("google.auth", extra=EXTRA)
+    try:
+        found, project = auth.default(scopes=[SCOPE])
+    except auth.exceptions.DefaultCredentialsError as error:
+        raise Unreachable(f"Skylift has no Google identity of its own ({error})", remedy=WHO) from None
+    return found, chosen.project or project

@@ -1,0 +1,131 @@
+"""What containers printed, as Cloud Logging keeps it.
+
+Reading logs is scarce: 60 requests a minute and project (cloud.google.com/logging/quotas). Output that may wait does.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from skylift.provider import Throttled, Unreachable, Watched
+from skylift_cloud_run.status import Observer
+from skylift_cloud_run.views import Execution, job_of, short
+
+READS, WINDOW = 55, 60.0
+PAGE = 1000
+LONG_AGO = timedelta(days=30)
+"""How long logs are kept, where nobody has said otherwise."""
+STREAMS = 'log_id("run.googleapis.com/stdout") OR log_id("run.googleapis.com/stderr")'
+SYSTEM = 'log_id("run.googleapis.com/varlog/system")'
+LAST_WORD = "Container called exit("
+"""How Cloud Run's own log ends an execution's: all that it printed is there by then."""
+Entry = tuple[datetime, str, str, Any]
+
+
+class Reads:
+    """How often logs were read in the last minute, by project."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._at: dict[str, deque[float]] = {}
+
+    def take(self, project: str) -> bool:
+        """Whether there is one left; it is spent then."""
+        with self._lock:
+            at, now = self._at.setdefault(project, deque()), time.monotonic()
+            while at and at[0] < now - WINDOW:
+                at.popleft()
+            if len(at) >= READS:
+                return False
+            at.append(now)
+            return True
+
+
+reads = Reads()
+
+
+def last_lines(observer: Observer, watched: Watched, last: int) -> list[str]:
+    """The last lines, Cloud Run's own complaints included."""
+    client, target, executions = observer.executions(watched)
+    names = [each.name for each in executions] or ([watched.handle] if watched.handle else [])
+    if not names:
+        return []
+    if not reads.take(target.place.project):
+        raise Throttled("Logs were read too often in the last minute", retry_after=WINDOW)
+    begun = min((each.created_at for each in executions if each.created_at), default=datetime.now(UTC) - LONG_AGO)
+    wanted = f"{_of(names)} AND ({STREAMS} OR ({SYSTEM} AND severity>=ERROR)) AND timestamp>={_quoted(begun)}"
+    found = client.read_log(target.place.project, wanted, last, newest_first=True)
+    return [line for entry in reversed(found) for line in _lines(entry)][-last:]
+
+
+def since(observer: Observer, watched: Watched, offset: int, settle: float) -> tuple[list[tuple[datetime, str]], int]:
+    """What was printed from `offset` milliseconds after the execution's creation on, and the offset to go on from.
+
+    Raises `Unreachable` for one that is over and whose last lines may still be on their way.
+    """
+    client, target, executions = observer.executions(watched)
+    if not executions or not executions[0].created_at:
+        return [], offset
+    execution, begun, now = executions[0], executions[0].created_at, datetime.now(UTC)
+    if not reads.take(target.place.project):
+        if execution.is_over:
+            raise Throttled("Logs were read too often in the last minute", retry_after=WINDOW)
+        return [], offset
+    wanted = f"{_of([execution.name])} AND ({STREAMS} OR {SYSTEM})"
+    wanted += f" AND timestamp>={_quoted(begun + timedelta(milliseconds=offset))}"
+    if not execution.is_over:  # lines come in an order of their own, so the youngest have to wait
+        wanted += f" AND timestamp<{_quoted(now - timedelta(seconds=settle, milliseconds=1))}"
+    found = client.read_log(target.place.project, wanted, PAGE, newest_first=False)
+    printed = _whole_moments([each for each in found if "varlog" not in each[1]], begun, is_cut=len(found) == PAGE)
+    if not printed:
+        is_complete = any(str(each[3]).startswith(LAST_WORD) for each in found)
+        if not is_complete and _may_yet_come(execution, now, settle):
+            raise Unreachable(
+                "The last lines of its output may still be on their way", remedy="They are asked for again"
+            )
+        return [], offset
+    lines = [(each[0], line) for each in printed for line in _lines(each)]
+    return lines, _moment(printed[-1], begun) + 1
+
+
+def _whole_moments(entries: Sequence[Entry], begun: datetime, *, is_cut: bool) -> Sequence[Entry]:
+    """Without the last millisecond of a page that was cut off there: the rest of it comes with the next page."""
+    if not is_cut or not entries:
+        return entries
+    last = _moment(entries[-1], begun)
+    return [each for each in entries if _moment(each, begun) < last] or entries
+
+
+def _may_yet_come(execution: Execution, now: datetime, settle: float) -> bool:
+    ended = execution.completed_at
+    return bool(ended and (now - ended).total_seconds() < settle)
+
+
+def _moment(entry: Entry, begun: datetime) -> int:
+    return (entry[0] - begun) // timedelta(milliseconds=1)
+
+
+def _of(names: Sequence[str]) -> str:
+    """A filter for the logs of these executions of one job."""
+    labels = " OR ".join(f'labels."run.googleapis.com/execution_name"="{short(name)}"' for name in names)
+    job = short(job_of(names[0]))
+    return f'resource.type="cloud_run_job" AND resource.labels.job_name="{job}" AND ({labels})'
+
+
+def _quoted(at: datetime) -> str:
+    return f'"{at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}"'
+
+
+def _lines(entry: Entry) -> list[str]:
+    payload = entry[3]
+    if isinstance(payload, str):
+        return payload.splitlines() or [""]
+    if isinstance(payload, dict):
+        return str(payload.get("message") or json.dumps(payload)).splitlines()
+    return [] if payload is None else [str(payload)]
