@@ -22,9 +22,9 @@ from skylift_container_instance import check, events, quota
 from skylift_container_instance.client import Client, client_for
 from skylift_container_instance.errors import InTransition, UnknownRefusal
 from skylift_container_instance.looking import look
-from skylift_container_instance.output import holds, is_open, lines_after
+from skylift_container_instance.output import holds, is_open, lines_after, to_text
 from skylift_container_instance.phases import TERMINAL
-from skylift_container_instance.place import Azure, Place, where_is
+from skylift_container_instance.place import RESOURCE_GROUP, SUBSCRIPTION, Azure, Place, where_is
 from skylift_container_instance.request import ATTEMPT, INSTALLATION, Request, build
 
 SEND_WITHIN = 30.0
@@ -55,8 +55,15 @@ class ContainerInstanceProvider:
 
     def launch(self, launch: Launch) -> str:
         until = min(launch.send_before, time.monotonic() + SEND_WITHIN)
-        wanted = build(launch)
-        client = client_for(wanted.place)
+        place = Place.of(launch.configuration)
+        if not place:
+            raise Rejected(
+                "Neither the job configuration nor the service says where container groups are to be created",
+                remedy="Set 'subscription_id' and 'resource_group_name', or, where Skylift runs, "
+                f"{SUBSCRIPTION} and {RESOURCE_GROUP}",
+            )
+        wanted = build(launch, place)
+        client = client_for(place)
         try:
             return self._launch(client, wanted, _in_time(launch, until))
         except UnknownRefusal:
@@ -93,7 +100,7 @@ class ContainerInstanceProvider:
             return []
         place, name = found
         text = client_for(place).output(place.resource_group, name, last=last)
-        return text.splitlines()[-last:]
+        return [to_text(each) for each in text.removesuffix("\n").split("\n")][-last:] if text else []
 
     def output_since(self, watched: Watched, offset: int) -> tuple[list[tuple[datetime, str]], int]:
         """See `skylift.provider.ForwardsOutput`, and `output` on what an offset is."""

@@ -9,8 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from skylift.provider import Rejected
 
-Gigabytes = float
-
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -88,8 +86,8 @@ class Configuration(Strict):
     python: str | None = None
     timeout_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
-    subscription_id: str = Field(min_length=1, pattern=r"^[A-Za-z0-9-]+$")
-    resource_group_name: str = Field(min_length=1, max_length=90, pattern=r"^[-\w.()]*[-\w()]$")
+    subscription_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
+    resource_group_name: str | None = Field(default=None, max_length=90, pattern=r"^[-\w.()]*[-\w()]$")
     location: str | None = None
     aci_credentials: AciCredentials | None = None
 
@@ -97,7 +95,7 @@ class Configuration(Strict):
     image_registry: Registry | None = None
     entrypoint: str | None = None
     cpu: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    memory: Gigabytes = Field(default=1.0, gt=0, allow_inf_nan=False)
+    memory: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     gpu_count: int | None = Field(default=None, ge=1)
     gpu_sku: Literal["K80", "P100", "V100"] | None = None
     identities: list[str] = []

@@ -82,13 +82,13 @@ ROWS = (
     Row(InTransition, "*", "It is asked again by itself", message=r"still transitioning"),
     Row(
         Rejected,
-        "InaccessibleImage ImageNotFound InvalidImage* *ImagePull* RegistryAuthentication* UnauthorizedImage*",
-        "Correct 'image'; for a private registry set 'image_registry', and let its identity pull (role AcrPull)",
+        "InvalidImageRegistryCredential* *RegistryCredential* *RegistryIdentity*",
+        "Correct 'image_registry': its address without a scheme, and either an identity or a user name and a password",
     ),
     Row(
         Rejected,
-        "InvalidImageRegistryCredential* *RegistryCredential* *RegistryIdentity*",
-        "Correct 'image_registry': its address without a scheme, and either an identity or a user name and a password",
+        "InaccessibleImage ImageNotFound InvalidImage* *ImagePull* RegistryAuthentication* UnauthorizedImage*",
+        "Correct 'image'; for a private registry set 'image_registry', and let its identity pull (role AcrPull)",
     ),
     Row(
         Rejected,
@@ -150,18 +150,9 @@ ROWS = (
         "Unsupported* ResourceRequest* *OutOfRange* MissingApiVersionParameter RequestContentTooLarge Conflict*",
         "Correct the job variable that the message names",
     ),
-    Row(
-        Unreachable,
-        "AuthenticationFailed ExpiredAuthenticationToken InvalidAuthenticationToken* Authentication*",
-        "See that the credentials belong to the subscription's own tenant and have not expired",
-    ),
-    Row(
-        Unreachable,
-        "InternalServerError ServiceUnavailable ServiceTimeout GatewayTimeout BadGateway ServerTimeout "
-        "OperationTimedOut",
-        "Nothing has to be done: it is asked again. See status.azure.com if it lasts",
-    ),
 )
+NOT_SIGNED_IN = "See that the credentials belong to the subscription's own tenant and have not expired"
+BROKEN = "Nothing has to be done: it is asked again. See status.azure.com if it lasts"
 
 
 def to_error(error: Exception) -> ProviderError:
@@ -172,15 +163,16 @@ def to_error(error: Exception) -> ProviderError:
     facts = _facts(message)
     says = f"Azure says: {_shorten(message)} ({code})"
     row = next((each for each in ROWS if _applies(each, code, message, facts)), None)
-    if status == 429 or (row and row.error is Throttled):
-        chosen = row if row and issubclass(row.error, Throttled) else ROWS[0]
-        return Throttled(says, retry_after=_retry_after(error), remedy=chosen.remedy)
-    if status >= 500 and not (row and issubclass(row.error, OutOfCapacity)):
-        return Unreachable(says, remedy=ROWS[-1].remedy)
-    if row:
-        return row.error(says, remedy=row.remedy.format(**facts))
+    kind = row.error if row else UnknownRefusal
     if status == 401:
-        return Unreachable(says, remedy=ROWS[-2].remedy)
+        return Unreachable(says, remedy=NOT_SIGNED_IN)
+    if status == 429 or kind is Throttled:
+        remedy = row.remedy if row and kind is Throttled else ROWS[0].remedy
+        return Throttled(says, retry_after=_retry_after(error), remedy=remedy)
+    if (status >= 500 or status == 408) and kind is not OutOfCapacity:
+        return Unreachable(says, remedy=BROKEN)
+    if row:
+        return kind(says, remedy=row.remedy.format(**facts))
     return UnknownRefusal(says, remedy="Read the message; it is not one that Skylift knows")
 
 

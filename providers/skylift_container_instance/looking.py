@@ -68,7 +68,8 @@ def _look_at(place: Place, one: Watched, name: str, listed: Mapping[str, Group])
         return Observation("gone", one.handle)
     limit = one.configuration.get("timeout_seconds")
     judgement = judge(group, now=datetime.now(UTC), time_limit=float(limit) if limit else None)
-    return _stopped(place, name, judgement) if judgement.must_stop else judgement.observation
+    observation = _stopped(place, name, judgement) if judgement.must_stop else judgement.observation
+    return replace(observation, handle=one.handle or place.group_id(name))  # Azure's own may differ in case
 
 
 def _stopped(place: Place, name: str, judgement: Judgement) -> Observation:

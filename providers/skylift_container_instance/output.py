@@ -52,8 +52,9 @@ def read_lines(content: str) -> list[Line]:
 
 
 def holds(content: str, offset: int) -> bool:
-    """Whether the line of this offset is still there."""
-    return any(each.offset == offset for each in read_lines(content))
+    """Whether the line of this offset is certainly there. Of the first microsecond some lines may be cut off."""
+    lines = read_lines(content)
+    return any(each.offset == offset and each.at != lines[0].at for each in lines)
 
 
 def lines_after(content: str, offset: int, *, ended: bool) -> list[Line]:

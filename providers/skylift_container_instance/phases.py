@@ -100,7 +100,7 @@ def judge(group: Group, *, now: datetime, time_limit: float | None = None) -> Ju
 
 def needs_a_look(group: Group) -> bool:
     """Whether a list's entry says too little: only of one that Azure has yet to find a node for is there no more."""
-    return not (group.provisioning == "Pending" and group.state is None)
+    return group.container is None and group.provisioning != "Pending"
 
 
 def find_trouble(group: Group) -> tuple[Trouble, Event] | None:

@@ -17,6 +17,8 @@ from skylift.provider import Rejected, Watched
 
 ENDPOINT = "SKYLIFT_AZURE_ENDPOINT"
 AUTHORITY = "SKYLIFT_AZURE_AUTHORITY"
+SUBSCRIPTION, RESOURCE_GROUP = "SKYLIFT_AZURE_SUBSCRIPTION", "SKYLIFT_AZURE_RESOURCE_GROUP"
+"""Of managed pools, whose users choose no place."""
 PUBLIC = "https://management.azure.com"
 PORTALS = {
     "management.usgovcloudapi.net": "https://portal.azure.us",
@@ -86,8 +88,9 @@ class Place:
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any]) -> Place | None:
-        """What a job configuration names, as far as it does; nothing else of it is looked at."""
-        subscription, group = configuration.get("subscription_id"), configuration.get("resource_group_name")
+        """What a job configuration names, or else the operator; nothing else of it is looked at."""
+        subscription = configuration.get("subscription_id") or os.environ.get(SUBSCRIPTION)
+        group = configuration.get("resource_group_name") or os.environ.get(RESOURCE_GROUP)
         if not subscription or not group:
             return None
         return cls(str(subscription), str(group), Credentials.of(configuration.get("aci_credentials")))

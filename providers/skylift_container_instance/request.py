@@ -12,7 +12,7 @@ from skylift.confidential import NONCE, POOL_SECRET, refuse_secrets, split_env
 from skylift.provider import Launch, Rejected
 from skylift_container_instance.arm_template import container_group, merged
 from skylift_container_instance.configuration import Configuration, Registry, Volume, read_configuration
-from skylift_container_instance.place import Credentials, Place, group_name
+from skylift_container_instance.place import Place, group_name
 from skylift_container_instance.views import CONTAINER
 
 INSTALLATION, ATTEMPT, FLOW_RUN = "skylift-installation", "skylift-attempt", "skylift-flow-run"
@@ -38,21 +38,18 @@ class Request:
     body: dict[str, Any]
 
 
-def build(launch: Launch) -> Request:
+def build(launch: Launch, place: Place) -> Request:
     """Raises `Rejected`."""
     configuration = read_configuration(launch.configuration)
-    credentials = configuration.aci_credentials
-    signed_in = Credentials.of(credentials.model_dump() if credentials else None)
-    place = Place(configuration.subscription_id, configuration.resource_group_name, signed_in)
     body = _body(configuration, launch)
-    _refuse_secrets(body, launch.secrets - _public(configuration))
+    _refuse_secrets(body, launch.secrets - _public(configuration) - {place.subscription})
     return Request(place, group_name(launch.attempt_id, configuration.name), body)
 
 
 def _public(configuration: Configuration) -> set[str]:
     """Values that may come from a block, which makes them count as secret, and are none."""
     registry, credentials = configuration.image_registry, configuration.aci_credentials
-    found = [configuration.subscription_id, credentials and credentials.client_id]
+    found = [credentials and credentials.client_id]
     if registry:
         found += [registry.registry_url, registry.server, registry.username, registry.identity]
     return {each for each in found if each}
@@ -196,7 +193,7 @@ def _refuse_secrets(body: Mapping[str, Any], secrets: Collection[str]) -> None:
     for path, text in strings(body):
         if not SECRET_FIELDS.fullmatch(path):
             inside = path.removeprefix("properties.containers[0].properties.")
-            field = words.get(re.split(r"[.\[]", inside)[0], path)
+            field = words.get(re.split(r"[.\[(]", inside)[0], path)
             refuse_secrets(field, [text], secrets)
 
 
