@@ -25,8 +25,8 @@ def findings(configuration: Mapping[str, Any]) -> list[Finding]:
 
 
 def _findings(configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    # A pool need not have a command; its runs bring theirs.
-    shape = {**configuration, "command": configuration.get("command") or ["true"]}
+    # Commands and environments are the runs' own; what the pool has of them is not rendered to the end here.
+    shape = {**configuration, "command": ["true"], "env": {}}
     try:
         wanted = request.read_configuration(shape)
     except Rejected as error:

@@ -46,6 +46,8 @@ class LocalModal:
         self.too_old = False
         """Whether the SDK's version is one that Modal no longer serves."""
         self.creates_per_second: float | None = None
+        self.creates: list[tuple[str, Any]] = []
+        """Requests for sandboxes that were granted, for tests that send them once more."""
         self._spent: list[float] = []
         self._lock = threading.Lock()
         self._wire = Wire(self._reply)
@@ -68,6 +70,13 @@ class LocalModal:
         self.containers.close()
         self._wire.__exit__()
 
+    def arrive_again(self, which: int = -1) -> str:
+        """A request for a sandbox that was granted before comes in once more, late; the id of what it makes."""
+        name, request = self.creates[which]
+        method = self.service.method(name)
+        assert method
+        return str(method(request).sandbox_id)
+
     def _reply(self, name: str, request: Any, metadata: Mapping[str, str]) -> Sequence[Any]:
         self.journal.note(_call(name, request))
         try:
@@ -79,6 +88,8 @@ class LocalModal:
             if not method:
                 raise GRPCError(Status.UNIMPLEMENTED, f"{name} is not part of the local Modal")
             answer = method(request)
+            if name in CREATES:
+                self.creates.append((name, request))
             self.mischief.after(name)
         except Refused as error:
             status, words = WORDS[error.kind]

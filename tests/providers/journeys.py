@@ -116,7 +116,8 @@ class Journey:
 
     def until_begun(self, run: dict[str, Any]) -> None:
         """Until something of it runs, by the provider's word or its own."""
-        seen = _until(lambda: self.explained(run)["timeline"][-1]["kind"] in ("first word", "provider"))
+        began = ("first word", "provider")
+        seen = _until(lambda: any(each["kind"] in began for each in self.explained(run)["timeline"]))
         assert seen, self.story(run)
 
     def story(self, run: dict[str, Any]) -> str:

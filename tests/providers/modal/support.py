@@ -40,7 +40,7 @@ def local_modal() -> Iterator[LocalModal]:
 
 
 class ModalHarness(CloudHarness):
-    launch_operations = ("AppGetOrCreate", "ImageGetOrCreate", "SandboxCreateV2")
+    launch_operations: tuple[str, ...] = ("AppGetOrCreate", "ImageGetOrCreate", "SandboxCreateV2")
     exact_for_bare = False
     """A name is free again when its sandbox has ended: see `test_races.py` for what is promised instead."""
 
