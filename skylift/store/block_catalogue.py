@@ -55,6 +55,7 @@ CATALOGUE: tuple[tuple[BlockTypeCreate, JsonObject], ...] = (
                 "aws_secret_access_key": _secret("Secret key", "The secret half of the access key."),
                 "aws_session_token": _secret("Session token", "Only with temporary credentials."),
                 "role_arn": _text("Role", "The ARN of a role to assume: needs no key."),
+                "external_id": _text("External id", "The word that the role asks of who assumes it, if any."),
                 "profile_name": _text("Profile", "A profile of the machine that dispatches."),
                 "region_name": _text("Region", "The region to work in, such as eu-central-1."),
             },
@@ -78,6 +79,7 @@ CATALOGUE: tuple[tuple[BlockTypeCreate, JsonObject], ...] = (
                     "description": "The contents of a service account's key file.",
                     "additionalProperties": True,
                 },
+                "key_id": _text("Key id", "Which of the account's keys it is; Skylift notes it when it makes one."),
                 "impersonate_service_account": _text(
                     "Service account", "The e-mail of an account to impersonate: needs no key."
                 ),

@@ -72,9 +72,17 @@ def understand(request: Request) -> Asked:
     if target:
         operation, parameters = target.rpartition(".")[2], request.json()
         _validate(service, operation, parameters)
-        return Asked(service, operation, parameters)
+        return Asked(service, operation, *_apart(service, operation, parameters))
     form = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
     return Asked(service, form.pop("Action"), form)
+
+
+def _apart(service: str, operation: str, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What AWS shows, and the fields that its own model calls sensitive."""
+    members = model(service).operation_model(operation).input_shape.members
+    secret = {name for name in parameters if members[name].metadata.get("sensitive")}
+    shown = {name: value for name, value in parameters.items() if name not in secret}
+    return shown, {name: parameters[name] for name in secret}
 
 
 def _validate(service: str, operation: str, parameters: Mapping[str, Any]) -> None:
