@@ -15,8 +15,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """One action. `resource` is an ARN with `{partition}`, `{region}`, `{account}`, `{cluster}`, `{log_group}` and
-    `{bucket}` to fill in, `*` where the action knows none, or `roles`: the tasks' roles by name."""
+    """One action. `resource` is an ARN with `{partition}`, `{region}`, `{account}`, `{cluster}`, `{log_group}`,
+    `{bucket}` and `{dispatcher}` (who has these rights) to fill in, `*` where the action knows none, or `roles`: the
+    tasks' roles by name."""
 
     action: str
     resource: str
@@ -30,12 +31,13 @@ _OBJECTS = "arn:{partition}:s3:::{bucket}/skylift/*"
 
 ALL: tuple[Permission, ...] = (
     Permission("ecs:RunTask", _DEFINITION, "runs"),
-    Permission("ecs:TagResource", "*", "runs"),
+    Permission("ecs:TagResource", _TASK, "runs"),
+    Permission("ecs:TagResource", _DEFINITION, "runs"),
     Permission("iam:PassRole", "roles", "runs"),
     Permission("ecs:StopTask", _TASK, "runs"),
     Permission("ecs:DescribeTasks", _TASK, "runs"),
     Permission("ecs:ListTasks", "*", "runs"),
-    Permission("ecs:RegisterTaskDefinition", "*", "runs"),
+    Permission("ecs:RegisterTaskDefinition", _DEFINITION, "runs"),
     Permission("ecs:DescribeTaskDefinition", "*", "runs"),
     Permission("ecs:ListTaskDefinitions", "*", "runs"),
     Permission("ecs:ListTaskDefinitionFamilies", "*", "runs"),
@@ -47,12 +49,12 @@ ALL: tuple[Permission, ...] = (
     Permission("s3:DeleteObject", _OBJECTS, "secrets"),
     Permission("s3:ListBucket", "arn:{partition}:s3:::{bucket}", "secrets"),
     Permission("ecs:DescribeClusters", "arn:{partition}:ecs:{region}:{account}:cluster/{cluster}", "check"),
-    Permission("ecr:DescribeImages", "*", "check"),
-    Permission("iam:SimulatePrincipalPolicy", "*", "check"),
+    Permission("ecr:DescribeImages", "arn:{partition}:ecr:{region}:{account}:repository/*", "check"),
+    Permission("iam:SimulatePrincipalPolicy", "{dispatcher}", "check"),
     Permission("iam:GetRole", "roles", "check"),
     Permission("logs:DescribeLogGroups", "*", "check"),
-    Permission("secretsmanager:DescribeSecret", "*", "check"),
-    Permission("servicequotas:GetServiceQuota", "*", "check"),
+    Permission("secretsmanager:DescribeSecret", "arn:{partition}:secretsmanager:{region}:{account}:secret:*", "check"),
+    Permission("servicequotas:GetServiceQuota", "arn:{partition}:servicequotas:{region}:{account}:fargate/*", "check"),
     Permission("ssm:DescribeParameters", "*", "check"),
 )
 KNOWN = {each.action: each for each in ALL}

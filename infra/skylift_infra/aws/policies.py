@@ -22,8 +22,12 @@ class Scope:
     log_group: str
     roles: tuple[str, ...]
     """ARNs of the roles that tasks may be given."""
+    dispatcher: str
+    """The ARN of the role or user that pushes runs."""
     secret: str
     """The pool's, as a pattern: AWS adds six characters of its own to the name."""
+    bucket: str = ""
+    """For the environment files of bare commands that hold secrets, where there is one."""
 
     def resource(self, permission: Permission) -> list[str]:
         if permission.resource == "roles":
@@ -35,7 +39,8 @@ class Scope:
                 account=self.account,
                 cluster=self.cluster,
                 log_group=self.log_group,
-                bucket="",
+                dispatcher=self.dispatcher,
+                bucket=self.bucket,
             )
         ]
 

@@ -85,6 +85,10 @@ class Layout:
         ]
 
     @property
+    def _dispatcher_is(self) -> str:
+        return "user" if self.answers["with_access_key"] else "role"
+
+    @property
     def _secret(self) -> str:
         return f"{self.stem}-admission"
 
@@ -103,6 +107,7 @@ class Layout:
             roles=tuple(
                 account.arn("iam", f"role/{self._role(each)}", regional=False) for each in ("execution", "task")
             ),
+            dispatcher=account.arn("iam", f"{self._dispatcher_is}/{self._role('dispatcher')}", regional=False),
             secret=account.arn("secretsmanager", f"secret:{self._secret}-??????"),
         )
 
