@@ -66,7 +66,8 @@ def _app(modal: Modal) -> Finding:
         return _failed("App", error)
     if there:
         return Finding("App", "ok", f"{name!r} is there, in {where}")
-    return Finding("App", "ok", f"{name!r} is not there yet; the first launch makes it, in {where}", client.ROLE)
+    remedy = f"For that the token's owner must be a {client.ROLE}"
+    return Finding("App", "ok", f"{name!r} is not there yet; the first launch makes it, in {where}", remedy)
 
 
 def _image(modal: Modal, wanted: request.Configuration) -> Finding:
@@ -76,7 +77,7 @@ def _image(modal: Modal, wanted: request.Configuration) -> Finding:
             modal.look_up("Secret", wanted.registry_secret)
         except ProviderError as error:
             return _failed("Image", error)
-    if wanted.image and (wanted.image.endswith(":latest") or ":" not in wanted.image.rpartition("/")[2]):
+    if wanted.image and (wanted.image.endswith("latest") or ":" not in wanted.image.rpartition("/")[2]):
         message = f"{named} is a moving tag: Modal keeps the image as it was when it was first used"
         return Finding("Image", "warning", message, "Name a version")
     return Finding("Image", "unknown", f"{named}: whether it can be pulled shows at the first launch, which builds it")

@@ -67,6 +67,7 @@ class LocalModal:
 
     def __exit__(self, *_: object) -> None:
         self.mischief.behave()
+        self.sandboxes.close()
         self.containers.close()
         self._wire.__exit__()
 
