@@ -126,7 +126,7 @@ def _by_itself(configuration: Mapping[str, Any]) -> Iterator[Finding]:
     if host.endswith(".azurecr.io") and not registry:
         remedy = "Set 'image_registry' to the registry's address and an identity that may pull (role AcrPull)"
         yield Finding("Image", "warning", f"{image} is in a private registry, and nothing says how to get in", remedy)
-    elif "@" not in tag and (":" not in tag or tag.endswith(":latest")):
+    elif "@" not in tag and (":" not in tag or tag.endswith("latest")):
         remedy = "Name a tag that is never moved, or a digest"
         yield Finding(
             "Image", "warning", f"{image} may be another image tomorrow; whether it is there, runs show", remedy

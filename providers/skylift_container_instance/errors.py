@@ -222,8 +222,9 @@ def _applies(row: Row, code: str, message: str, facts: dict[str, str]) -> bool:
 
 def _facts(message: str) -> dict[str, str]:
     """What remedies name: the action and scope that a right is missing for, the quota that is used up."""
-    action = re.search(r"perform(?:ing)? (?:the )?action(?:\(s\))? '([^']+)'", message)
-    scope = re.search(r"(?:over|on) (?:the )?(?:linked )?scope(?:\(s\))? '([^']+)'", message)
+    lack = message.partition("not have ")[2] or message  # what comes before it may name an action that is allowed
+    action = re.search(r"perform(?:ing)? (?:the )?action(?:\(s\))? '([^']+)'", lack)
+    scope = re.search(r"(?:over|on) (?:the )?(?:linked )?scope(?:\(s\))? '([^']+)'", lack)
     quota = re.search(r"quota '([^']+)'", message)
     limit, asked = (re.search(rf"{word}:? '?(\d+)", message) for word in ("Limit", "Requested"))
     too_much = limit and asked and int(asked[1]) > int(limit[1])

@@ -36,10 +36,12 @@ def is_open(content: str) -> bool:
 
 
 def read_lines(content: str) -> list[Line]:
-    """All lines, an open one included. One without a timestamp has that of the line before."""
+    """All lines, an open one included. One without a timestamp has that of the line before; the first, which may be the
+    rest of a line that was cut, that of the next."""
     found: list[Line] = []
     seen: Counter[int] = Counter()
-    at = 0
+    first = _STAMP.search(content)
+    at = _microseconds(first) if first else 0
     for raw in content.split("\n"):
         stamp = _STAMP.match(raw)
         if stamp:

@@ -49,7 +49,6 @@ ROUTES = tuple(
 EVERYTHING = frozenset(each.action for each in PERMISSIONS)
 CREATIONS = ((300, 3600.0), (100, 300.0))
 """The documented limits: creations, and the seconds that they are counted over."""
-UNTHROTTLED: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class LocalAzure(HttpCloud):
         """Actions that whoever has a token may do."""
         self.resources: dict[str, dict[str, Any]] = {}
         """Others than container groups, by their ids in lower case: identities and subnets."""
-        self.creations = CREATIONS
+        self.creations: tuple[tuple[int, float], ...] = CREATIONS
         self.usages = {"ContainerGroups": (0, 100), "StandardCores": (0, 100)}
         self.groups: dict[str, Group] = {}
         self._created: list[float] = []
@@ -93,6 +92,9 @@ class LocalAzure(HttpCloud):
         self.mischief.behave()
         super().close()
         self.login.close()
+        with self._lock:
+            for each in self.groups.values():
+                each.delete()  # so that none of them starts any more
         self.containers.close()
 
     def environment(self) -> dict[str, str]:

@@ -57,7 +57,7 @@ CASES: list[tuple[int, str, str, type[ProviderError], str]] = [
     (400, "InaccessibleImage", "The image 'x' in container group 'g' is not accessible.", Rejected, "AcrPull"),
     (400, "InvalidImageRegistryCredentialType", "no", Rejected, "image"),
     (403, "AuthorizationFailed", DENIED, Rejected, "containerGroups/write on /subscriptions/s/resourceGroups/g"),
-    (403, "LinkedAuthorizationFailed", LINKED, Rejected, "Network Contributor"),
+    (403, "LinkedAuthorizationFailed", LINKED, Rejected, "subnets/join/action on /subscriptions/s/subnet"),
     (404, "SubscriptionNotFound", "The subscription 's' could not be found.", Rejected, "subscription_id"),
     (400, "InvalidSubscriptionId", "no", Rejected, "subscription_id"),
     (409, "ReadOnlyDisabledSubscription", "no", Rejected, "portal"),
