@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from tests.clouds.aws import LocalAws
 from tests.clouds.aws_backends import KEYS, REGION, Ministack
 from tests.infra.aws.account import LocalAccount
 from tests.support.service import client_environment, serving
+from tests.support.terminal import typed
 
 PREFECT = ROOT / ".venv-prefect" / "bin" / "prefect"
 
@@ -97,6 +99,22 @@ def test_from_an_empty_account_to_a_run_and_back(desk: Desk) -> None:
     assert again["changes"] == 0
     desk.skylift("work-pool", "destroy-infra", "my-pool", "--yes")
     assert desk.account.everything() == empty
+
+
+def test_the_commands_of_the_page(desk: Desk) -> None:
+    """docs/provision/aws.md, in the order of the page; the first one asks."""
+    page = (ROOT / "docs" / "provision" / "aws.md").read_text(encoding="utf-8")
+    first, *lines = [line.removeprefix("$ skylift ") for line in page.splitlines() if line.startswith("$ skylift ")]
+    command = [sys.executable, "-m", "skylift", *shlex.split(first)]
+    code, said = typed(command, desk.env, {"[y/N]": "n"})
+    assert code == 0, said
+    assert not desk.api.post("work_pools/filter", json={}).json()
+    code, said = typed(command, desk.env, {"[y/N]": "y"})
+    assert code == 0, said
+    assert "Provisioning Infrastructure" in said
+    assert len(lines) > 6
+    for line in lines:
+        desk.skylift(*shlex.split(line))
 
 
 def test_with_a_key_for_a_dispatcher_that_is_nobody_in_aws(desk: Desk) -> None:
