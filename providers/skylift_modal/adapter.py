@@ -41,7 +41,6 @@ class ModalProvider:
     remembers_stops = False
 
     def __init__(self) -> None:
-        self._workspaces: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def base_job_template(self) -> dict[str, Any]:
@@ -65,10 +64,13 @@ class ModalProvider:
 
     def status(self, watched: Sequence[Watched]) -> Mapping[UUID, Observation]:
         places: dict[str, list[Watched]] = {}
-        for each in watched:
-            places.setdefault(request.read_place(each.configuration).model_dump_json(), []).append(each)
         found: dict[UUID, Observation] = {}
         trouble: ProviderError | None = None
+        for each in watched:
+            try:
+                places.setdefault(_place(each).model_dump_json(), []).append(each)
+            except ProviderError as error:  # of this one alone
+                trouble = error
         for group in places.values():
             try:
                 found |= self._status(group)
@@ -122,6 +124,7 @@ class ModalProvider:
         place = request.read_place(configuration)
         modal = Modal(place)
         reached = {name: configuration[name] for name in Place.model_fields if configuration.get(name) is not None}
+        reached["app_name"] = place.app_name
         handles: dict[UUID, str] = {}
         for each in modal.every({request.INSTALLATION: str(installation_id)}, ALIVE):  # the newest first
             if each.attempt_id:
@@ -154,7 +157,7 @@ class ModalProvider:
         return {each.attempt_id: observe(answers[each.attempt_id]) for each in watched if each.attempt_id in answers}
 
     def _reach(self, watched: Watched) -> Modal:
-        return Modal(request.read_place(watched.configuration))
+        return Modal(_place(watched))
 
     def _workspace(self, place: Place) -> str:
         """Asked once in the life of the process."""
@@ -164,6 +167,16 @@ class ModalProvider:
             if known is None:
                 known = modal.connection.workspace = modal.identify().workspace_id
         return known
+
+
+def _place(watched: Watched) -> Place:
+    """Raises `Unreachable` where nobody knows it: taking the default for it would find nothing, and call that gone."""
+    if not watched.configuration:
+        raise Unreachable(
+            f"Where attempt {watched.attempt_id} was launched cannot be read any more.",
+            remedy="Give the service back the key that its launch request is sealed with",
+        )
+    return request.read_place(watched.configuration)
 
 
 def _speaker(records: Sequence[Record]) -> Record | None:

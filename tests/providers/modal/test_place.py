@@ -5,16 +5,25 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from skylift.provider import Checks, FindsStrays, ForwardsOutput, Links, Observation, Rejected, Throttled, Unreachable
-from skylift_modal import ModalProvider, client, connection
-from skylift_modal.client import CALLS, Identity
+from skylift.provider import (
+    Checks,
+    FindsStrays,
+    ForwardsOutput,
+    Links,
+    Observation,
+    Rejected,
+    Throttled,
+    Unreachable,
+    Watched,
+)
+from skylift_modal import ModalProvider, connection
+from skylift_modal.client import CALLS
 from tests.clouds.modal_cloud import TOKEN_ID, TOKEN_SECRET
-from tests.clouds.modal_service import MISSING_IMAGE, WORKSPACE
+from tests.clouds.modal_service import MISSING_IMAGE
 from tests.providers.contract import new_launch, wait_for, watch
 from tests.providers.modal.support import ModalHarness, local_modal
 
@@ -80,6 +89,32 @@ def test_one_place_that_cannot_be_asked_hides_no_other(harness: ModalHarness) ->
     provider = harness.provider()
     provider.launch(good)
     assert set(provider.status([watch(bad), watch(good)])) == {good.attempt_id}
+
+
+def test_nobody_guesses_where_an_attempt_was_launched(harness: ModalHarness) -> None:
+    """What was frozen cannot be opened: it is not gone, and it hides no other."""
+    provider = harness.provider()
+    launch = new_launch(harness.configuration("endless", {}))
+    handle = provider.launch(launch)
+    unread = Watched(launch.attempt_id, handle, {})
+    with pytest.raises(Unreachable):
+        provider.status([unread])
+    with pytest.raises(Unreachable):
+        provider.stop(unread, 0)
+    other = new_launch(harness.configuration("lines", {}))
+    provider.launch(other)
+    assert set(provider.status([unread, watch(other)])) == {other.attempt_id}
+
+
+def test_strays_are_reached_where_everything_is_left_to_defaults(harness: ModalHarness) -> None:
+    provider = harness.provider()
+    launch = new_launch(harness.configuration("lines", {}))
+    provider.launch(launch)
+    after_the_end(harness, launch)
+    (stray,) = provider.list_attempts(launch.installation_id, {"command": None, "image": "registry.local/flows:1"})
+    provider.cleanup(stray)
+    assert provider.status([stray])[launch.attempt_id].phase == "gone"
+    assert provider.list_attempts(launch.installation_id, {}) == []
 
 
 def test_nobody_listens_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,66 +248,6 @@ def test_links(harness: ModalHarness) -> None:
     assert found["run"] == f"https://modal.com/id/{handle.partition('/')[2]}"
     assert set(found) == {"run", "logs", "quota"}
     assert set(provider.links(watch(launch))) == {"quota"}
-
-
-# -- checks
-
-
-def verdicts(harness: ModalHarness, **configuration: Any) -> dict[str, tuple[str, str]]:
-    base = {"image": "registry.local/flows:1", **configuration}
-    return {each.what: (each.verdict, f"{each.message} {each.remedy}") for each in harness.provider().check(base)}
-
-
-def test_a_pool_that_is_ready(harness: ModalHarness) -> None:
-    harness.cloud.service.add_secret("pool", {"SKYLIFT_POOL_SECRET": "x"})
-    harness.cloud.service.add_volume("numbers")
-    as_rendered = {"command": "prefect flow-run execute", "env": {"LEVEL": None, "PORT": 1}, "labels": None}
-    found = verdicts(harness, pool_secret="pool", volumes={"/data": "numbers"}, **as_rendered)
-    assert {verdict for verdict, _ in found.values()} == {"ok", "unknown"}
-    assert WORKSPACE in found["Identity"][1]
-    assert set(found) == {"Identity", "App", "Image", "Pool secret", "Volume", "Network", "Quota"}
-    assert {each.operation for each in harness.journal.calls()} <= {
-        "TokenInfoGet",
-        "AppGetOrCreate",
-        "SecretGetOrCreate",
-        "VolumeGetOrCreate",
-    }
-    assert not harness.cloud.service.apps, "looking makes nothing"
-
-
-@pytest.mark.parametrize(
-    ("configuration", "what", "verdict"),
-    [
-        ({"memory": -1}, "Configuration", "failed"),
-        ({"modal_credentials": {"token_id": "ak-no", "token_secret": "as-no"}}, "Identity", "failed"),
-        ({"environment_name": "nowhere"}, "App", "failed"),
-        ({"registry_secret": "nowhere"}, "Image", "failed"),
-        ({"image": "prefecthq/prefect:latest"}, "Image", "warning"),
-        ({"image": "registry.local:5000/flows"}, "Image", "warning"),
-        ({"secrets": ["nowhere"]}, "Secret", "failed"),
-        ({"volumes": {"/data": "nowhere"}}, "Volume", "failed"),
-        ({"pool_secret": "empty"}, "Pool secret", "failed"),
-        ({"block_network": True}, "Network", "warning"),
-        ({"outbound_domain_allowlist": ["example.org"]}, "Network", "warning"),
-    ],
-)
-def test_a_pool_that_is_not(harness: ModalHarness, configuration: dict[str, Any], what: str, verdict: str) -> None:
-    harness.cloud.service.add_secret("empty", {"SOMETHING": "else"})
-    found = verdicts(harness, **configuration)
-    assert found[what][0] == verdict
-    assert "None" not in found[what][1], "it says what to do"
-
-
-def test_a_check_never_raises(harness: ModalHarness) -> None:
-    harness.mischief.order("*", "break", times=99)
-    assert verdicts(harness)["Identity"][0] == "failed"
-    assert harness.provider().check({})
-
-
-def test_a_token_that_ends_soon(harness: ModalHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    soon = datetime.now(UTC) + timedelta(days=2)
-    monkeypatch.setattr(client.Modal, "identify", lambda self: Identity("ac-1", "here", "su", soon))
-    assert verdicts(harness)["Identity"][0] == "warning"
 
 
 # -- nothing left open

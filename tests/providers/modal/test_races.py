@@ -231,3 +231,37 @@ def test_a_list_that_is_behind_hides_nothing(harness: ModalHarness, monkeypatch:
     provider.stop(watch(launch), 0)
     assert ended(harness, launch)
     assert harness.starts(launch.attempt_id) <= 1
+
+
+@pytest.mark.parametrize("operation", ["SandboxTerminateV2", "SandboxTagsSetV2"])
+def test_lost_answers_to_a_stop_and_to_cleaning_up(harness: ModalHarness, operation: str) -> None:
+    harness.mischief.order(operation, "lose_answer")
+    provider = harness.provider()
+    launch = new_launch(harness.configuration("endless", {}))
+    provider.launch(launch)
+    provider.stop(watch(launch), 0)
+    assert ended(harness, launch)
+    provider.cleanup(watch(launch))
+    assert harness.leftovers() == []
+
+
+def test_whatever_goes_wrong_each_attempt_starts_once(harness: ModalHarness) -> None:
+    """Answers are lost, calls fail and are delayed by chance; each launch is tried until it has its answer."""
+    for kind, share in (("lose_answer", 0.1), ("break", 0.1), ("delay", 0.05)):
+        harness.mischief.chance(kind, share)  # type: ignore[arg-type]
+    provider = harness.provider()
+
+    def until_launched(launch: Launch) -> str:
+        while True:
+            try:
+                return provider.launch(launch)
+            except (Unreachable, BusyError):
+                continue
+
+    launches = [new_launch(harness.configuration("lines", {})) for _ in range(16)]
+    with ThreadPoolExecutor(8) as pool:
+        handles = list(pool.map(until_launched, launches))
+    harness.mischief.behave()
+    assert len(set(handles)) == len(launches)
+    assert all(ended(harness, launch) for launch in launches)
+    assert [harness.starts(launch.attempt_id) for launch in launches] == [1] * len(launches)
