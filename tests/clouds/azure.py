@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -133,17 +134,9 @@ class LocalAzure(HttpCloud):
         secrets = take_secrets(copied := _copy(body)) if body else None
         sent = {"path": request.path, "query": dict(request.query), "body": copied if body else None}
         self.journal.note(Call(operation, sent, secrets))
+        answer = self._answer(request, operation, found, body)
         try:
-            self._admit(request, operation, body)
-            self.mischief.before(operation)
-            answer = self._do(operation, found, request, body)
             self.mischief.after(operation)
-        except Refused as refused:
-            answer = _refusal(refused.kind, operation, request.path).answer()
-        except Reply as reply:
-            answer = reply.answer()
-        except Invalid as invalid:
-            answer = Reply(400, invalid.code, str(invalid)).answer()
         except AnswerLost:
             self.journal.answered(operation, "lost")
             raise
@@ -151,6 +144,18 @@ class LocalAzure(HttpCloud):
         self.journal.answered(operation, outcome)
         headers = {"x-ms-request-id": str(uuid4()), **answer.headers}
         return Answer(answer.status, b"" if answer.status == 204 else answer.body, headers)
+
+    def _answer(self, request: Request, operation: str, found: Mapping[str, str], body: Any) -> Answer:
+        try:
+            self._admit(request, operation, body)
+            self.mischief.before(operation)
+            return self._do(operation, found, request, body)
+        except Refused as refused:
+            return _refusal(refused.kind, operation, request.path).answer()
+        except Reply as reply:
+            return reply.answer()
+        except Invalid as invalid:
+            return Reply(400, invalid.code, str(invalid)).answer()
 
     def _admit(self, request: Request, operation: str, body: Any) -> None:
         """Whoever asks has a token of ours, and the rights that the operation needs."""
@@ -338,7 +343,7 @@ def main() -> None:
     with LocalAzure() as cloud:
         for name, value in cloud.environment().items():
             print(f"export {name}={value}")
-        print("# job variables:", cloud.variables(), flush=True)
+        print("# job variables:", json.dumps(cloud.variables()), flush=True)
         threading.Event().wait()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -12,6 +13,7 @@ from skylift.provider import Rejected
 from skylift.registry import Providers
 from skylift_container_instance import PROVIDER
 from skylift_container_instance.arm_template import container_group, merged
+from skylift_container_instance.place import Credentials, Place
 from tests.providers.container_instance.test_requests import IDENTITY, body_of, container_of, launch_of
 
 
@@ -120,6 +122,32 @@ def test_what_is_not_understood_is_refused_by_name(template: dict[str, Any], whe
         container_group(template["job_configuration"]["arm_template"])
     assert where in str(caught.value)
     assert caught.value.remedy
+
+
+def test_a_pool_that_prefect_has_provisioned(template: dict[str, Any]) -> None:
+    """What `prefect work-pool create --provision-infra` writes into the template's defaults."""
+    block = uuid4()
+    defaults = {
+        "subscription_id": "33333333-3333-3333-3333-333333333333",
+        "resource_group_name": "prefect-aci-push-pool-rg",
+        "aci_credentials": {"$ref": {"block_document_id": str(block)}},
+        "image_registry": {"registry_url": "prefect123.azurecr.io", "identity": IDENTITY},
+        "identities": [IDENTITY],
+        "image": "prefect123.azurecr.io/flows:1",
+    }
+    for name, value in defaults.items():
+        template["variables"]["properties"][name]["default"] = value
+    principal = {"client_id": "c", "tenant_id": "t", "client_secret": "tenant-secret"}
+    lookup = templates.Fetched(documents={block: principal})
+    made = templates.render(template, [], context={}, lookup=lookup)
+    configuration = {**made.configuration, "location": "westeurope", "command": ["true"], "env": {}}
+    place = Place.of(configuration)
+    assert place
+    assert place.credentials == Credentials("c", "t", "tenant-secret")
+    body = body_of(launch_of(secrets=tuple(made.secrets), **configuration))
+    assert body["properties"]["imageRegistryCredentials"] == [{"server": "prefect123.azurecr.io", "identity": IDENTITY}]
+    assert list(body["identity"]["userAssignedIdentities"]) == [IDENTITY]
+    assert "tenant-secret" not in str(body)
 
 
 def test_merging() -> None:
