@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from skylift.extras import sdk
@@ -32,6 +32,12 @@ DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Aut
 LIMITS = {"LimitExceeded", "LimitExceededException", "VpcLimitExceeded", "ServiceQuotaExceededException"}
 
 
+@cache
+def _loader() -> Any:
+    """What the SDK knows of the services; reading it takes longer than most calls, so it is read once."""
+    return sdk("botocore.loaders", extra=EXTRA).create_loader()
+
+
 @dataclass(frozen=True)
 class Account:
     """One account in one region. Calls of reading are repeated by the SDK; those that change something are not."""
@@ -40,7 +46,9 @@ class Account:
 
     @cached_property
     def _session(self) -> Any:
-        return sdk("boto3.session", extra=EXTRA).Session(region_name=self.region)
+        session = sdk("botocore.session", extra=EXTRA).Session()
+        session.register_component("data_loader", _loader())
+        return sdk("boto3.session", extra=EXTRA).Session(region_name=self.region, botocore_session=session)
 
     @cached_property
     def _clients(self) -> dict[str, Any]:
