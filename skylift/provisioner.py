@@ -68,6 +68,14 @@ class Step:
     """What differs from what is wanted."""
     idle_cost: str = ""
     """What it costs while nothing runs, where that is not zero."""
+    words: str = ""
+    """What a person is shown in the place of kind and name."""
+    verbs: tuple[str, str] = ("Create", "Creating")
+    """What making it is called."""
+
+    @property
+    def shown(self) -> str:
+        return self.words or f"{self.kind} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)

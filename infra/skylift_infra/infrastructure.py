@@ -30,17 +30,21 @@ class CloudInfrastructure:
         handover: Callable[[Made], Handover],
         *,
         pool_changes: Sequence[str] = (),
+        former: Sequence[Resource] = (),
         settles_within: float = SETTLES_WITHIN,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.place, self.answers, self.resources, self.handover = place, answers, resources, handover
         self.pool_changes = pool_changes
+        self.former = former
+        """What other answers would have made, and made once perhaps: removed where it is there."""
         self.settles_within, self.sleep, self.clock = settles_within, sleep, clock
 
     def plan(self) -> Plan:
         made: dict[str, Outputs] = {}
-        return Plan(self.place, tuple(self._step(resource, self._see(resource, made)) for resource in self.resources))
+        steps = [self._step(resource, self._see(resource, made)) for resource in self.resources]
+        return Plan(self.place, (*steps, *(_step(resource, "delete") for resource, _ in self._no_longer_wanted(made))))
 
     def apply(self, record: Callable[[Record], None], progress: Callable[[Step], None]) -> Handover:
         made: dict[str, Outputs] = {}
@@ -61,13 +65,15 @@ class CloudInfrastructure:
             made[resource.key] = found.outputs
             entries[resource.key] = _entry(resource, found)
             record(self._record(entries))
+        for resource, found in self._no_longer_wanted(made):
+            self._remove(resource, found, made, progress)
         return self.handover(made)
 
     def removal(self) -> Plan:
         steps = []
         for resource, found in reversed(self._all_there()):
             action: Action = "delete" if found.owned else "keep"
-            steps.append(Step(resource.key, resource.kind, resource.name, action))
+            steps.append(_step(resource, action))
         return Plan(self.place, tuple(steps))
 
     def destroy(self, record: Callable[[Record], None], progress: Callable[[Step], None]) -> None:
@@ -77,17 +83,25 @@ class CloudInfrastructure:
         for resource, found in reversed(there):
             if not found.owned:
                 continue
-            progress(Step(resource.key, resource.kind, resource.name, "delete"))
-            self._patiently(lambda resource=resource, found=found: resource.delete(found))  # type: ignore[misc]
-            self._until(resource, made, lambda seen: seen is None or not seen.owned)
+            self._remove(resource, found, made, progress)
             entries.pop(resource.key)
             record(self._record(entries))
         record(self._record({}))
 
+    def _remove(self, resource: Resource, found: Found, made: Made, progress: Callable[[Step], None]) -> None:
+        progress(_step(resource, "delete"))
+        self._patiently(lambda: resource.delete(found))
+        self._until(resource, made, lambda seen: seen is None or not seen.owned)
+
     def _all_there(self) -> list[tuple[Resource, Found]]:
         made: dict[str, Outputs] = {}
-        seen = [(resource, self._see(resource, made, to_remove=True)) for resource in self.resources]
+        seen = [(each, self._see(each, made, to_remove=True)) for each in (*self.resources, *self.former)]
         return [(resource, found) for resource, found in seen if found]
+
+    def _no_longer_wanted(self, made: dict[str, Outputs]) -> list[tuple[Resource, Found]]:
+        """The last made first."""
+        seen = [(each, self._see(each, made, to_remove=True)) for each in self.former]
+        return [(each, found) for each, found in reversed(seen) if found and found.owned]
 
     def _see(self, resource: Resource, made: dict[str, Outputs], *, to_remove: bool = False) -> Found | None:
         """Look, where what that takes is there; what is found is noted in `made`."""
@@ -109,7 +123,7 @@ class CloudInfrastructure:
             action = "nothing" if found.owned else "adopt"
             action = "update" if found.owned and found.differences else action
         why = found.differences if found else ()
-        return Step(resource.key, resource.kind, resource.name, action, why, resource.idle_cost)
+        return _step(resource, action, why)
 
     def _patiently(self, work: Callable[[], None]) -> None:
         """Do it, again and again while the cloud is not ready for it."""
@@ -144,6 +158,12 @@ class CloudInfrastructure:
 
     def _record(self, entries: dict[str, Any]) -> Record:
         return {"place": self.place, "answers": dict(self.answers), "resources": dict(entries)}
+
+
+def _step(resource: Resource, action: Action, why: tuple[str, ...] = ()) -> Step:
+    return Step(
+        resource.key, resource.kind, resource.name, action, why, resource.idle_cost, resource.words, resource.verbs
+    )
 
 
 def _entry(resource: Resource, found: Found) -> dict[str, Any]:

@@ -43,9 +43,16 @@ class Resource(ABC):
     """Whether `look` can do without what it needs, which may not be there yet while a plan is made. Where not, it is
     not looked for until that is there, and a name that is taken shows only then."""
     idle_cost: str = ""
+    verbs: ClassVar[tuple[str, str]] = ("Create", "Creating")
+    """What making it is called: a right is granted, an API is activated."""
 
     def __init__(self, key: str, name: str, needs: tuple[str, ...] = ()) -> None:
         self.key, self.name, self.needs = key, name, needs
+
+    @property
+    def words(self) -> str:
+        """What a person is shown of it."""
+        return f"{self.kind} {self.name}"
 
     @abstractmethod
     def look(self, made: Made) -> Found | None:

@@ -101,10 +101,21 @@ def _source(chosen: Credentials) -> tuple[Any, str | None]:
             "of one on Skylift's machine into 'service_account_file'",
         ) from None
     if is_loopback(endpoint("run")):
-        return sdk("google.auth.credentials", extra=EXTRA).AnonymousCredentials(), chosen.project
+        return _nobody(), chosen.project
     auth = sdk("google.auth", extra=EXTRA)
     try:
         found, project = auth.default(scopes=[SCOPE])
     except auth.exceptions.DefaultCredentialsError as error:
         raise Unreachable(f"Skylift has no Google identity of its own ({error})", remedy=WHO) from None
     return found, chosen.project or project
+
+
+def _nobody() -> Any:
+    """Who needs no token, also where a token is asked for in order to be somebody else."""
+    base: Any = sdk("google.auth.credentials", extra=EXTRA).AnonymousCredentials
+
+    class Nobody(base):  # type: ignore[misc]
+        def refresh(self, request: Any) -> None:
+            pass
+
+    return Nobody()

@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     from skylift.cli.client import Api
 
 DONE = {
-    "create": "Creating",
     "update": "Mending",
     "adopt": "Using",
     "nothing": "Keeping",
     "delete": "Removing",
     "keep": "Leaving",
 }
-PLANNED = {"create": "Create", "update": "Mend", "adopt": "Use, as it is,", "delete": "Remove", "keep": "Leave"}
+PLANNED = {"update": "Mend", "adopt": "Use, as it is,", "delete": "Remove", "keep": "Leave"}
 
 
 def provisioner_of(type_: str) -> Provisioner:
@@ -102,7 +101,8 @@ def show_plan(name: str, plan: Plan, pool_changes: Sequence[str], output: str) -
 def _line(step: Step) -> str:
     why = f" ({'; '.join(step.why)})" if step.why else ""
     cost = f", which costs {step.idle_cost} while idle" if step.idle_cost and step.action == "create" else ""
-    return f"        - {PLANNED[step.action]} {step.kind} {step.name}{why}{cost}"
+    verb = step.verbs[0] if step.action == "create" else PLANNED[step.action]
+    return f"        - {verb} {step.shown}{why}{cost}"
 
 
 def show_removal(name: str, plan: Plan, output: str) -> None:
@@ -150,7 +150,8 @@ def progress_of(total: int, output: str, title: str) -> Iterator[Callable[[Step]
 
         def tell(step: Step) -> None:
             if step.action != "nothing":
-                console.print(f"{DONE[step.action]} {step.kind} {step.name}", markup=False, highlight=False)
+                verb = step.verbs[1] if step.action == "create" else DONE[step.action]
+                console.print(f"{verb} {step.shown}", markup=False, highlight=False)
             bar.advance(task)
 
         yield tell

@@ -44,7 +44,8 @@ def plan_and_make(
 
     provisioner = provisioning.provisioner_of(type_)
     known = _known_answers(api, name)
-    answers = answers_for(provisioner, known | given, ask_names=choose_names)
+    with provisioning.in_words():
+        answers = answers_for(provisioner, known | given, ask_names=choose_names)
     infrastructure = provisioning.open_infrastructure(api, provisioner, name, answers)
     plan = provisioning.planned(infrastructure)
     if dry_run or output != JSON:

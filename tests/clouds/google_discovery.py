@@ -16,7 +16,18 @@ import googleapiclient
 
 from tests.clouds.google_errors import ApiError
 
-APIS = ("run.v2", "logging.v2", "secretmanager.v1", "cloudresourcemanager.v3", "iamcredentials.v1")
+APIS = (
+    "run.v2",
+    "logging.v2",
+    "secretmanager.v1",
+    "cloudresourcemanager.v3",
+    "iamcredentials.v1",
+    "iam.v1",
+    "serviceusage.v1",
+    "artifactregistry.v1",
+    "pubsub.v1",
+    "oauth2.v2",
+)
 SYSTEM_PARAMETERS = frozenset(["$alt", "alt", "prettyPrint", "key", "fields", "quotaUser"])
 LAUNCH_STAGES = {0: "LAUNCH_STAGE_UNSPECIFIED", 1: "EARLY_ACCESS", 2: "ALPHA", 3: "BETA", 4: "GA", 5: "DEPRECATED"}
 """google.api.LaunchStage, whose documents list its names in another order than its numbers."""
@@ -52,9 +63,10 @@ def methods() -> tuple[Method, ...]:
 
 def find_method(verb: str, path: str) -> tuple[Method, dict[str, str]]:
     """The method and its path parameters. Raises `ApiError` (404)."""
-    for method in methods():
-        if method.verb == verb and (match := method.pattern.match(path)):
-            return method, match.groupdict()
+    found = [(each, match) for each in methods() if each.verb == verb and (match := each.pattern.match(path))]
+    if found:  # `secrets/{name}` fits `secrets/name:getIamPolicy`, too
+        method, match = max(found, key=lambda one: len(one[0].pattern.pattern.rpartition(")")[2]))
+        return method, match.groupdict()
     raise ApiError(404, "NOT_FOUND", f"Method not found: {verb} {path}")
 
 
@@ -152,9 +164,9 @@ def _methods(api: str, resource: Mapping[str, Any]) -> Iterator[Method]:
             id=each["id"],
             verb=each["httpMethod"],
             pattern=_pattern(each),
-            parameters=each["parameters"],
+            parameters=each.get("parameters", {}),
             takes=each.get("request", {}).get("$ref"),
-            gives=each["response"]["$ref"],
+            gives=each.get("response", {}).get("$ref", "Empty"),
         )
     for inner in resource.get("resources", {}).values():
         yield from _methods(api, inner)
