@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from skylift.provider import Throttled, Unreachable, Watched
+from skylift_cloud_run.client import Client
 from skylift_cloud_run.status import Observer
 from skylift_cloud_run.views import Execution, job_of, short
 
@@ -23,6 +24,7 @@ LONG_AGO = timedelta(days=30)
 """How long logs are kept, where nobody has said otherwise."""
 STREAMS = 'log_id("run.googleapis.com/stdout") OR log_id("run.googleapis.com/stderr")'
 SYSTEM = 'log_id("run.googleapis.com/varlog/system")'
+PRINTED = ("stdout", "stderr")
 LAST_WORD = "Container called exit("
 """How Cloud Run's own log ends an execution's: all that it printed is there by then."""
 Entry = tuple[datetime, str, str, Any]
@@ -77,29 +79,38 @@ def since(observer: Observer, watched: Watched, offset: int, settle: float) -> t
         if execution.is_over:
             raise Throttled("Logs were read too often in the last minute", retry_after=WINDOW)
         return [], offset
-    wanted = f"{_of([execution.name])} AND ({STREAMS} OR {SYSTEM})"
-    wanted += f" AND timestamp>={_quoted(begun + timedelta(milliseconds=offset))}"
-    if not execution.is_over:  # lines come in an order of their own, so the youngest have to wait
-        wanted += f" AND timestamp<{_quoted(now - timedelta(seconds=settle, milliseconds=1))}"
-    found = client.read_log(target.place.project, wanted, PAGE, newest_first=False)
-    printed = _whole_moments([each for each in found if "varlog" not in each[1]], begun, is_cut=len(found) == PAGE)
-    if not printed:
-        is_complete = any(str(each[3]).startswith(LAST_WORD) for each in found)
-        if not is_complete and _may_yet_come(execution, now, settle):
-            raise Unreachable(
-                "The last lines of its output may still be on their way", remedy="They are asked for again"
-            )
-        return [], offset
-    lines = [(each[0], line) for each in printed for line in _lines(each)]
-    return lines, _moment(printed[-1], begun) + 1
+    found, is_cut = _read(client, target.place.project, execution, begun, offset)
+    is_complete = execution.is_over and (_is_closed(found) or not _may_yet_come(execution, now, settle))
+    youngest = now if is_complete else now - timedelta(seconds=settle)
+    # Lines come in an order of their own, so until all are there the youngest have to wait.
+    printed = [each for each in found if each[1].endswith(PRINTED) and (is_complete or each[0] < youngest)]
+    if is_cut:  # the rest of the last millisecond comes with the next page
+        last = _moment(found[-1], begun)
+        printed = [each for each in printed if _moment(each, begun) < last]
+    printed = [each for each in printed if _moment(each, begun) >= offset]
+    if printed:
+        return [(each[0], line) for each in printed for line in _lines(each)], _moment(printed[-1], begun) + 1
+    if execution.is_over and not is_complete:
+        raise Unreachable("The last lines of its output may still be on their way", remedy="They are asked for again")
+    return [], offset
 
 
-def _whole_moments(entries: Sequence[Entry], begun: datetime, *, is_cut: bool) -> Sequence[Entry]:
-    """Without the last millisecond of a page that was cut off there: the rest of it comes with the next page."""
-    if not is_cut or not entries:
-        return entries
-    last = _moment(entries[-1], begun)
-    return [each for each in entries if _moment(each, begun) < last] or entries
+def _read(client: Client, project: str, execution: Execution, begun: datetime, offset: int) -> tuple[list[Entry], bool]:
+    """A page of entries from the last millisecond that is known on, and whether it was cut off; one that is cut off
+    has entries of more than one millisecond."""
+    most = PAGE
+    since = begun + timedelta(milliseconds=max(0, offset - 1))
+    wanted = f"{_of([execution.name])} AND ({STREAMS} OR {SYSTEM}) AND timestamp>={_quoted(since)}"
+    while True:
+        found = client.read_log(project, wanted, most, newest_first=False)
+        is_cut = len(found) == most
+        if not is_cut or _moment(found[-1], begun) > max(offset, _moment(found[0], begun)):
+            return found, is_cut
+        most *= 10
+
+
+def _is_closed(found: Sequence[Entry]) -> bool:
+    return any(not each[1].endswith(PRINTED) and str(each[3]).startswith(LAST_WORD) for each in found)
 
 
 def _may_yet_come(execution: Execution, now: datetime, settle: float) -> bool:

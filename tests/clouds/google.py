@@ -68,6 +68,7 @@ class LocalGoogle(HttpCloud):
         """The permissions that callers have; None: all."""
         self.tokens: dict[str, str] | None = None
         """Access tokens that are accepted, and whose they are; None: nobody is asked for one."""
+        self.refuses_jwts = False
         self.quotas: dict[str, int] = {}
         """Calls a minute and region, by `Job run requests`, `Read requests`, `Write requests`; none: no limit."""
         self.listeners: list[Callable[[dict[str, Any]], None]] = []
@@ -80,6 +81,8 @@ class LocalGoogle(HttpCloud):
 
     def close(self) -> None:
         super().close()
+        with self.run.lock:
+            self.run.is_closed = True
         self.containers.close()
 
     # -- requests ------------------------------------------------------------------------------------------------------
@@ -136,7 +139,10 @@ class LocalGoogle(HttpCloud):
         self.journal.note(Call(method.id, shown, secret))
 
     def _authorize(self, permission: str, headers: Mapping[str, str]) -> None:
-        if self.tokens is not None and headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
+        token = headers.get("authorization", "").removeprefix("Bearer ")
+        if self.tokens is not None and token.count(".") == 2 and not self.refuses_jwts:
+            self.tokens[token] = _claims(token)["iss"]  # a JWT that a service account's key has signed itself
+        if self.tokens is not None and token not in self.tokens:
             message = "Request had invalid authentication credentials. Expected OAuth 2 access token."
             raise ApiError(401, "UNAUTHENTICATED", message)
         if permission and self.allowed is not None and permission not in self.allowed:
@@ -202,10 +208,10 @@ class LocalGoogle(HttpCloud):
     # -- tokens --------------------------------------------------------------------------------------------------------
 
     def _token(self, request: Request) -> Answer:
-        """Where a service account's key buys a token (RFC 7523); the assertion's signature is not looked at."""
+        """Where a service account's key buys a token (RFC 7523)."""
         form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
-        claims = json.loads(base64.urlsafe_b64decode(form["assertion"].split(".")[1] + "=="))
-        return Answer(200, {"access_token": self._new_token(claims["iss"]), "expires_in": 3600, "token_type": "Bearer"})
+        token = self._new_token(_claims(form["assertion"])["iss"])
+        return Answer(200, {"access_token": token, "expires_in": 3600, "token_type": "Bearer"})
 
     def _impersonate(self, params: dict[str, str], query: dict[str, str], body: Any) -> dict[str, Any]:
         email = params["name"].rpartition("/")[2]
@@ -235,6 +241,12 @@ class LocalGoogle(HttpCloud):
         for each in events:
             for listener in self.listeners:
                 listener(each)
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """Of a JWT, whose signature is not looked at."""
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    return found
 
 
 def main() -> None:

@@ -60,6 +60,7 @@ class Run:
         self.no_room = False
         """Whether executions find no capacity."""
         self.page_size = 100
+        self.is_closed = False
 
     # -- jobs ----------------------------------------------------------------------------------------------------------
 
@@ -163,7 +164,8 @@ class Run:
     def _later(self, seconds: float, work: Callable[..., None], *arguments: Any) -> None:
         def locked() -> None:
             with self.lock:
-                work(*arguments)
+                if not self.is_closed:
+                    work(*arguments)
 
         timer = threading.Timer(seconds, locked)
         timer.daemon = True

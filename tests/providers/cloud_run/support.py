@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from skylift.confidential import NONCE
+from skylift.provider import Observation, Watched
 from skylift_cloud_run import CloudRunProvider
 from skylift_cloud_run.client import PERMISSIONS, SECRET_PERMISSIONS
 from skylift_cloud_run.credentials import ENDPOINT
 from tests.clouds.google import LocalGoogle
 from tests.providers.cloud_contract import CloudHarness, CloudProgram
-from tests.providers.contract import Program
+from tests.providers.contract import Program, wait_for
 
 PROJECT, REGION = "acme-data", "europe-west1"
 ACCOUNT = f"runs@{PROJECT}.iam.gserviceaccount.com"
@@ -88,7 +89,8 @@ class CloudRunHarness(CloudHarness):
 
     def leftovers(self) -> list[str]:
         own = [name for name, job in self.cloud.run.jobs.items() if job.body["labels"].get("skylift-role") == "run"]
-        return [*own, *self.cloud.run.executions, *self.cloud.secrets.all]
+        made = [name for name, secret in self.cloud.secrets.all.items() if secret.readers is not None]
+        return [*own, *self.cloud.run.executions, *made]
 
 
 class SharedJobHarness(CloudRunHarness):
@@ -103,3 +105,17 @@ class SharedJobHarness(CloudRunHarness):
     def cloud_configuration(self, program: CloudProgram) -> dict[str, Any]:
         made = super().cloud_configuration(program)
         return {**made, "env": {**made["env"], NONCE: "a-nonce-of-one-use"}}
+
+
+def under_runner(command: list[str], **more: Any) -> dict[str, Any]:
+    """A configuration whose runs share a job."""
+    return configuration(command, {NONCE: "a-nonce-of-one-use"}, **more)
+
+
+def until(provider: CloudRunProvider, watched: Watched, *phases: str, patience: float = 20.0) -> Observation:
+    """The observation, as soon as it is in one of the phases."""
+    found = wait_for(
+        lambda: provider.status([watched])[watched.attempt_id], lambda seen: seen.phase in phases, patience
+    )
+    assert found.phase in phases, found
+    return found

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.clouds.google import LocalGoogle
 from tests.providers.cloud_contract import CloudContract
-from tests.providers.cloud_run.support import CloudRunHarness, SharedJobHarness, local_google
+from tests.providers.cloud_run.support import CloudRunHarness, SharedJobHarness
 from tests.providers.contract import Harness, new_launch
-
-
-@pytest.fixture
-def cloud() -> Iterator[LocalGoogle]:
-    with local_google() as cloud:
-        yield cloud
 
 
 class TestBareCommands(CloudContract):

@@ -1,0 +1,22 @@
+"""A local Google of each test's own; whatever a test sent, no secret value stood where Google shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.clouds.google import LocalGoogle
+from tests.providers.cloud_contract import SECRET
+from tests.providers.cloud_run.support import local_google
+
+SECRETS = (SECRET, "PRIVATE KEY", "the-secret-of-the-pool", "of the first version")
+"""All that the tests of this folder use."""
+
+
+@pytest.fixture
+def cloud() -> Iterator[LocalGoogle]:
+    with local_google() as cloud:
+        yield cloud
+        shown = cloud.journal.shown()
+        assert not [secret for secret in SECRETS if secret in shown]
