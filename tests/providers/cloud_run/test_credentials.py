@@ -76,7 +76,7 @@ def test_an_account_is_impersonated(cloud: LocalGoogle, key: dict[str, Any]) -> 
 
 def test_who_is_not_let_in_is_unreachable(cloud: LocalGoogle) -> None:
     cloud.tokens = {}
-    with pytest.raises(Unreachable, match="no access token") as caught:
+    with pytest.raises(Unreachable, match="invalid authentication") as caught:
         new_provider().launch(new_launch(configuration(["true"], {})))
     assert "gcp-credentials" in str(caught.value.remedy)
 
