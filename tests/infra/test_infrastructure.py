@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from skylift.provisioner import PoolIdentity, ProvisionError, Record
+from skylift.provisioner import Handover, PoolIdentity, ProvisionError, Record
 from skylift_infra.infrastructure import CloudInfrastructure
 from tests.support.toy_cloud import ToyCloud, ToyProvisioner
 
@@ -93,6 +93,27 @@ def test_drift_is_told_and_mended() -> None:
     cloud.things["north/skylift"]["value"] = "small"
     (step,) = opened(cloud).plan().changes
     assert (step.action, step.why) == ("update", ("its value is 'small'",))
+
+
+def test_what_is_no_longer_wanted_is_told_and_removed() -> None:
+    cloud = ToyCloud()
+    applied(cloud)
+
+    def without_cluster() -> CloudInfrastructure:
+        made = opened(cloud)
+        *made.resources, cluster = made.resources
+        made.former = [cluster]
+        made.handover = lambda made: Handover({}, {}, "cpu")
+        return made
+
+    (step,) = without_cluster().plan().changes
+    assert (step.key, step.action) == ("cluster", "delete")
+    without_cluster().apply(lambda record: None, lambda step: None)
+    assert cloud.things.keys() == {"north/network", "nightly-role"}
+    assert without_cluster().plan().changes == ()
+    applied(cloud)
+    without_cluster().destroy(lambda record: None, lambda step: None)
+    assert not cloud.things
 
 
 def test_what_is_somebody_elses_is_used_or_refused_and_never_removed() -> None:
