@@ -54,5 +54,3 @@ def changes(pool: PoolIdentity = POOL, **answers: Any) -> list[tuple[str, str, t
     return [(step.key, step.action, step.why) for step in opened(pool, **answers).plan().changes]
 
 
-def everything(cloud: LocalGoogleProject) -> dict[str, Any]:
-    return cloud.everything()
