@@ -10,6 +10,9 @@ from tests.clouds.aws import LocalAws
 from tests.clouds.aws_backends import BACKENDS, Backend
 from tests.providers.ecs.support import ALLOWED, furnish
 
+SECRETS = ("hunter2", "the-pools-secret", "the-databases")
+"""What every secret value of these tests has in it."""
+
 
 @pytest.fixture(scope="session")
 def ministack() -> Iterator[Backend]:
@@ -25,7 +28,9 @@ def moto() -> Iterator[Backend]:
 
 @pytest.fixture
 def cloud(ministack: Backend) -> Iterator[LocalAws]:
-    """Refuses every call that the façade does not declare."""
+    """Refuses every call that the façade does not declare, and has seen no secret where secrets do not belong."""
     furnish(ministack)
     with LocalAws(ministack, allowed=ALLOWED) as made:
         yield made
+        shown = made.journal.shown()
+    assert not [each for each in SECRETS if each in shown]

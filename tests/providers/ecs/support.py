@@ -48,6 +48,7 @@ def rendered(cloud: LocalAws, command: list[str], env: Mapping[str, str], **more
         "aws_credentials": cloud.credentials,
         "secrets_bucket": BUCKET,
         "stop_timeout": 2,
+        "subnets": ["subnet-00000001"],
         "task_definition": {"containerDefinitions": [{"image": "python:3.12"}], **definition},
         "task_run_request": {"launchType": "FARGATE", "cluster": CLUSTER},
         **more,
