@@ -12,6 +12,9 @@ from skylift.provider import Fault, Observation
 STARTING = frozenset(["PROVISIONING", "PENDING", "ACTIVATING"])
 LOST = frozenset(["SpotInterruption", "TerminationNotice", "InfrastructureHealth"])
 """Stop codes that say that the machine was taken away: whatever the container's exit code, it is not its own."""
+KILLED = 137
+MAYBE_MEMORY = ", perhaps for want of memory"
+"""ECS says OutOfMemoryError only of a container's own limit, not of the task's."""
 OVERDUE = "skylift: the run went beyond its timeout"
 """The reason that a task is stopped with when its time is over."""
 ROUTE = "See that its subnets reach the registry and AWS (a public IP, a NAT gateway or VPC endpoints)"
@@ -35,7 +38,7 @@ NEVER_BEGAN: list[tuple[str, Fault, str]] = [
         "Build the image for the task's architecture, or set 'cpu_architecture' to the image's",
     ),
     (
-        r"cannotpull",
+        r"cannotpull|no such image",
         "setup",
         "See that 'image' is spelled right and there, and that 'execution_role_arn' may pull it",
     ),
@@ -77,7 +80,7 @@ NEVER_BEGAN: list[tuple[str, Fault, str]] = [
 the pool's retries of infrastructure: about one Fargate task in a hundred fails to start for no lasting reason."""
 
 REMEDIES = [
-    (r"outofmemory", "Give it more 'memory'"),
+    (rf"outofmemory|{MAYBE_MEMORY}", "Give it more 'memory'"),
     (r"spot", "Spot capacity is taken back at any time: use FARGATE, or let the pool launch again ('on_infra_loss')"),
     (r"cannotpull|no space left on device", "Give it more 'ephemeral_storage'"),
 ]
@@ -95,6 +98,8 @@ def observe(task: Mapping[str, Any]) -> Observation:
     mine = _container(task)
     code, told = mine.get("exitCode"), _reason(task, mine)
     stop_code = str(task.get("stopCode", ""))
+    if code == KILLED and stop_code == "EssentialContainerExited" and "OutOfMemory" not in told:
+        told += f" (killed{MAYBE_MEMORY})"
     began = started is not None or code is not None
     if stop_code == "TaskFailedToStart" or (stop_code in LOST and not began):
         began = False

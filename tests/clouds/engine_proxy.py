@@ -8,7 +8,8 @@ import http.client
 import json
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from urllib.parse import urlencode
 
 from tests.clouds.http_cloud import Answer, HttpCloud, Request
@@ -26,7 +27,7 @@ DROPPED = frozenset(["connection", "transfer-encoding", "content-length", "keep-
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=120)
+        super().__init__("localhost", timeout=600)
         self.path = path
 
     def connect(self) -> None:
@@ -67,23 +68,32 @@ class EngineProxy(HttpCloud):
         except Refused as refused:
             self.journal.answered(name, refused.kind)
             return _refusal(*REFUSALS[refused.kind])
-        answer = self._forward(request)
+        answer = self._forward(self.changed(name, request))
         self.journal.answered(name, "ok" if answer.status < 400 else str(answer.status))
         self.mischief.after(name)
         return answer
 
+    def changed(self, name: str, request: Request) -> Request:
+        """What the engine is asked in place of this."""
+        return request
+
     def _forward(self, request: Request) -> Answer:
         connection = UnixConnection(self.engine)
-        try:
-            query = f"?{urlencode(request.query)}" if request.query else ""
-            headers = {name: value for name, value in request.headers.items() if name not in DROPPED}
-            connection.request(request.method, request.path + query, request.body or None, headers)
-            answer = connection.getresponse()
-            body = answer.read()
-            told = {name: value for name, value in answer.getheaders() if name.lower() not in DROPPED}
-            return Answer(answer.status, body, told)
-        finally:
-            connection.close()
+        query = f"?{urlencode(request.query)}" if request.query else ""
+        headers = {name: value for name, value in request.headers.items() if name not in DROPPED}
+        connection.request(request.method, request.path + query, request.body or None, headers)
+        answer = connection.getresponse()
+        told = {name: value for name, value in answer.getheaders() if name.lower() not in DROPPED}
+        if request.query.get("follow") in ("1", "true", "True"):
+            return Answer(answer.status, _as_they_come(connection, answer), told)
+        with closing(connection):
+            return Answer(answer.status, answer.read(), told)
+
+
+def _as_they_come(connection: UnixConnection, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    with closing(connection):
+        while piece := answer.read1(65536):
+            yield piece
 
 
 def _is(request: Request, path: str, method: str, pattern: re.Pattern[str]) -> bool:

@@ -59,6 +59,8 @@ class Ground:
     """Job variables of a run whose image is not there."""
     hungry: dict[str, Any] = field(default_factory=dict)
     """Job variables of a run with little memory."""
+    customise: Callable[[dict[str, Any]], None] = lambda template: None
+    """Changes the pool's base job template beyond the defaults of its variables."""
 
 
 class Journey:
@@ -72,6 +74,7 @@ class Journey:
         pool_template = metadata["default_base_job_configuration"]
         for name, value in ground.variables.items():
             pool_template["variables"]["properties"][name]["default"] = value
+        ground.customise(pool_template)
         self.ask("POST", "/work_pools/", {"name": "cloud", "type": ground.type, "base_job_template": pool_template})
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:

@@ -59,13 +59,15 @@ class Marked(dict[str, Container]):
 class EngineContainers(Containers):
     """What a real engine runs of ours, in place of local processes."""
 
-    def __init__(self, url: str, marks: Path) -> None:
+    def __init__(self, url: str, marks: Path, label: str = ATTEMPT_LABEL) -> None:
+        """`label`: what all containers of ours have."""
         super().__init__()
+        self.label = label
         self.engine = docker.APIClient(base_url=url, version="auto")
         self.all = Marked(marks)
 
     def ours(self, *, running: bool = False) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.engine.containers(all=not running, filters={"label": [ATTEMPT_LABEL]})
+        found: list[dict[str, Any]] = self.engine.containers(all=not running, filters={"label": [self.label]})
         return found
 
     def alive(self) -> list[Container]:
