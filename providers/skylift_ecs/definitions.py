@@ -116,7 +116,7 @@ def _waited(answer: Future[T]) -> T:
 
 def _find_or_register(client: EcsClient, wanted: Definition) -> str:
     latest = client.describe_definition(wanted.family)
-    if latest:
+    if latest and latest.get("status") != "INACTIVE":
         if latest["tags"].get(HASH) == wanted.hash:
             return str(latest["taskDefinitionArn"])
         # A family of the user's naming: several definitions may take turns in it.

@@ -65,6 +65,8 @@ def _made(rule: Rule, operation: str, code: str, message: str) -> ProviderError:
 
 def _fields(error: Exception) -> str:
     """The fields that the SDK's own validation complains of, and not their values."""
-    found = re.findall(r'parameter (?:in )?([\w.\[\]]+)?[:,]?[^"\n]*?(?:"(\w+)")?', str(error))
-    names = sorted({".".join(part for part in each if part) for each in found} - {""})
-    return ", ".join(names) or "a field has the wrong type"
+    told = str(error)
+    unknown = re.findall(r'unknown parameter in \S+: "(\w+)"', told, re.IGNORECASE)
+    missing = re.findall(r'missing required parameter in [^:\n]+: "(\w+)"', told, re.IGNORECASE)
+    wrong = re.findall(r"(?:type|length|range) for parameter ([\w.\[\]]+)", told)
+    return ", ".join(dict.fromkeys([*wrong, *unknown, *missing])) or "a field has the wrong type"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,6 +25,8 @@ from tests.clouds.journal import Call, Journal
 from tests.clouds.mischief import AnswerLost, Mischief, Refused
 
 HOP = frozenset(["host", "connection", "content-length", "transfer-encoding", "expect", "accept-encoding"])
+VCPUS = 6.0
+"""Of Fargate, that a new account may use at once."""
 FREE = frozenset(["sts:GetCallerIdentity"])
 
 
@@ -41,6 +43,14 @@ class LocalAws(HttpCloud):
         self._lock = threading.Lock()
         self._tokens: dict[tuple[str, str], tuple[Mapping[str, Any], list[Task]]] = {}
         self._definitions: dict[str, dict[str, Any]] = {}
+        self._own: dict[tuple[str, str], Callable[[Mapping[str, Any]], Answer]] = {
+            ("ecs", "RunTask"): lambda request: self.run_task(request),
+            ("ecs", "StopTask"): self._stop_task,
+            ("ecs", "DescribeTasks"): self._describe_tasks,
+            ("ecs", "ListTasks"): self._list_tasks,
+            # Neither stand-in knows it.
+            ("servicequotas", "GetServiceQuota"): lambda request: ok({"Quota": {**request, "Value": VCPUS}}),
+        }
         self._http = urllib3.PoolManager(maxsize=64, retries=False)
 
     @property
@@ -50,7 +60,7 @@ class LocalAws(HttpCloud):
 
     def close(self) -> None:
         super().close()
-        self.containers.close()
+        self.tasks.close()
         self._http.clear()
 
     def answer(self, request: Request) -> Answer:
@@ -78,23 +88,19 @@ class LocalAws(HttpCloud):
             for action in self._actions(asked):
                 if action not in self.allowed and action not in FREE:
                     return refusal(asked, "deny")
+        own = self._own.get((asked.service, asked.operation))
         if asked.service == "ecs":
             if self.quotas and not self.quotas.allows(asked.operation, asked.parameters):
                 return refusal(asked, "throttle")
-            match asked.operation:
-                case "RunTask":
-                    return self._run_task(asked.parameters)
-                case "StopTask":
-                    return self._stop_task(asked.parameters)
-                case "DescribeTasks":
-                    return self._describe_tasks(asked.parameters)
-                case "ListTasks":
-                    return self._list_tasks(asked.parameters)
-                case "RegisterTaskDefinition":
-                    check_definition(asked.parameters)
-                case "DeregisterTaskDefinition":
-                    self._definitions.clear()
-        return self._pass_on(request)
+            if asked.operation == "RegisterTaskDefinition":
+                check_definition(asked.parameters)
+            elif asked.operation == "DeregisterTaskDefinition":
+                self.forget_definitions()
+        return own(asked.parameters) if own else self._pass_on(request)
+
+    def forget_definitions(self) -> None:
+        """One may have been deregistered."""
+        self._definitions.clear()
 
     def _actions(self, asked: Asked) -> list[str]:
         """What the caller needs: tagging and passing roles are permissions of their own."""
@@ -114,7 +120,7 @@ class LocalAws(HttpCloud):
 
     # -- ECS's tasks --------------------------------------------------------------------------------------------------
 
-    def _run_task(self, request: Mapping[str, Any]) -> Answer:
+    def run_task(self, request: Mapping[str, Any]) -> Answer:
         cluster = self._cluster(request)
         definition = self._definition(request["taskDefinition"])
         check(request, definition)

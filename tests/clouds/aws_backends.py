@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -32,6 +33,7 @@ class Backend:
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
 
     def command(self) -> list[str]:
         raise NotImplementedError
@@ -83,12 +85,12 @@ class Backend:
 
     def client(self, service: str) -> Any:
         """A client past the proxy, for tests and for the local cloud itself: an administrator's."""
-        if service not in self._clients:
-            config = Config(retries={"total_max_attempts": 3}, max_pool_connections=64)
-            self._clients[service] = boto3.client(
-                service, endpoint_url=self.url, region_name=REGION, config=config, **KEYS
-            )
-        return self._clients[service]
+        with self._lock:  # making one is not safe beside another
+            if service not in self._clients:
+                config = Config(retries={"total_max_attempts": 3}, max_pool_connections=64)
+                made = boto3.client(service, endpoint_url=self.url, region_name=REGION, config=config, **KEYS)
+                self._clients[service] = made
+            return self._clients[service]
 
 
 class Ministack(Backend):

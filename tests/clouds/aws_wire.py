@@ -71,7 +71,7 @@ def understand(request: Request) -> Asked:
     target = request.headers.get("x-amz-target")
     if target:
         operation, parameters = target.rpartition(".")[2], request.json()
-        _validate(service, operation, parameters)
+        validate(service, operation, parameters)
         return Asked(service, operation, *_apart(service, operation, parameters))
     form = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
     return Asked(service, form.pop("Action"), form)
@@ -85,7 +85,8 @@ def _apart(service: str, operation: str, parameters: Mapping[str, Any]) -> tuple
     return shown, {name: parameters[name] for name in secret}
 
 
-def _validate(service: str, operation: str, parameters: Mapping[str, Any]) -> None:
+def validate(service: str, operation: str, parameters: Mapping[str, Any]) -> None:
+    """Raises `Malformed` where the parameters do not fit the service's own model."""
     shape = model(service).operation_model(operation).input_shape
     report = ParamValidator().validate(parameters, shape)
     if report.has_errors():

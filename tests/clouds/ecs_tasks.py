@@ -38,6 +38,9 @@ class Task:
     container: Container | None = None
     lines_sent: int = 0
     stop_wanted: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
+    living: threading.Thread = field(default_factory=threading.Thread)
+    """What brings it to RUNNING."""
 
     @property
     def arn(self) -> str:
@@ -70,6 +73,7 @@ class Tasks:
         self.listeners: list[Callable[[dict[str, Any]], None]] = []
         self.visible_after = 0.0
         """Seconds until a task that was started is seen by lists and descriptions."""
+        self.closed = False
         self.hold_in_provisioning = False
         """Tasks wait for capacity, until this is false again or they are stopped."""
 
@@ -113,7 +117,8 @@ class Tasks:
         with self.lock:
             self.all[arn] = task
         self._change(task)
-        threading.Thread(target=self._live, args=(task,), daemon=True).start()
+        task.living = threading.Thread(target=self._live, args=(task,), daemon=True)
+        task.living.start()
         return task
 
     def stop(self, task: Task, reason: str, code: str = "UserInitiated") -> None:
@@ -136,6 +141,17 @@ class Tasks:
         now = time.monotonic()
         with self.lock:
             return [each for each in self.all.values() if each.seen_from <= now]
+
+    def close(self) -> None:
+        """End everything, and wait for it."""
+        self.closed = True
+        for task in list(self.all.values()):
+            task.stop_wanted.set()
+        for task in list(self.all.values()):
+            task.living.join(10)
+        self.containers.close()
+        for task in list(self.all.values()):
+            task.over.wait(5)
 
     # -- one task's life ----------------------------------------------------------------------------------------------
 
@@ -235,6 +251,7 @@ class Tasks:
         for each in task.about["containers"]:
             each["lastStatus"] = "STOPPED"
         self._change(task, lastStatus="STOPPED", desiredStatus="STOPPED", stoppedAt=time.time())
+        task.over.set()
 
     def _change(self, task: Task, **changes: Any) -> None:
         with task.lock:
@@ -272,7 +289,7 @@ class Tasks:
             container = task.container or self.containers.all.get(task.id)
             place = _log_place(task)
             lines = container.lines[task.lines_sent :] if container else []
-            if not place or not lines:
+            if not place or not lines or self.closed:
                 return
             events = [{"timestamp": int(at.timestamp() * 1000), "message": text or " "} for at, text in lines]
             self.backend.client("logs").put_log_events(logGroupName=place[0], logStreamName=place[1], logEvents=events)
