@@ -166,5 +166,8 @@ def translated() -> Iterator[None]:
     """Azure's exceptions as ours."""
     try:
         yield
-    except sdk("azure.core.exceptions", extra=EXTRA).AzureError as error:
+    except Exception as error:
+        exceptions = sdk("azure.core.exceptions", extra=EXTRA)
+        if not isinstance(error, exceptions.AzureError | exceptions.DeserializationError):
+            raise
         raise to_error(error) from None

@@ -158,7 +158,7 @@ BROKEN = "Nothing has to be done: it is asked again. See status.azure.com if it 
 def to_error(error: Exception) -> ProviderError:
     """One of the port's errors for an exception of Azure's SDK. Its message holds what Azure said, and no request."""
     status, code, message = told(error)
-    if status is None:
+    if status is None or status < 400:
         return _without_answer(error)
     facts = _facts(message)
     says = f"Azure says: {_shorten(message)} ({code})"
@@ -197,6 +197,8 @@ def _without_answer(error: Exception) -> ProviderError:
             remedy="Check 'aci_credentials': client, tenant and secret, which may have expired; without the variable, "
             "what the service itself is signed in with (managed identity, workload identity, AZURE_* variables)",
         )
+    if name in ("DecodeError", "DeserializationError"):
+        return Unreachable("Azure's answer could not be read", remedy="See what is between Skylift and Azure: a proxy?")
     return Unreachable(
         f"Azure could not be reached ({name})",
         remedy="See whether the service can reach Azure's Resource Manager; it is asked again by itself",

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import threading
@@ -20,6 +21,7 @@ from uuid import uuid4
 from skylift_container_instance.permissions import PERMISSIONS
 from tests.clouds.azure_groups import Behaviour, Group, take_secrets
 from tests.clouds.azure_login import CLIENT, CLIENT_SECRET, TENANT, Login
+from tests.clouds.azure_routes import operation_of
 from tests.clouds.azure_schema import Invalid, check_group
 from tests.clouds.containers import Containers
 from tests.clouds.http_cloud import Answer, HttpCloud, Request
@@ -28,25 +30,6 @@ from tests.clouds.mischief import AnswerLost, Kind, Mischief, Refused
 
 SUBSCRIPTION, RESOURCE_GROUP, LOCATION = "33333333-3333-3333-3333-333333333333", "flows", "westeurope"
 API = "2023-05-01"
-GROUPS = r"/subscriptions/(?P<sub>[^/]+)/resourceGroups/(?P<rg>[^/]+)"
-ACI = r"/providers/Microsoft\.ContainerInstance"
-ONE = rf"{GROUPS}{ACI}/containerGroups/(?P<name>[^/]+)"
-ROUTES = tuple(
-    (method, re.compile(pattern, re.IGNORECASE), operation)
-    for method, pattern, operation in (
-        ("PUT", ONE, "ContainerGroups_CreateOrUpdate"),
-        ("GET", ONE, "ContainerGroups_Get"),
-        ("DELETE", ONE, "ContainerGroups_Delete"),
-        ("POST", rf"{ONE}/stop", "ContainerGroups_Stop"),
-        ("GET", rf"{ONE}/containers/(?P<container>[^/]+)/logs", "Containers_ListLogs"),
-        ("GET", rf"{GROUPS}{ACI}/containerGroups", "ContainerGroups_ListByResourceGroup"),
-        ("GET", rf"/subscriptions/(?P<sub>[^/]+){ACI}/locations/(?P<location>[^/]+)/usages", "Location_ListUsage"),
-        ("GET", GROUPS, "ResourceGroups_Get"),
-        ("GET", rf"{GROUPS}/providers/Microsoft\.Authorization/permissions", "Permissions_ListForResourceGroup"),
-        ("GET", rf"{GROUPS}/providers/Microsoft\.ManagedIdentity/.+", "UserAssignedIdentities_Get"),
-        ("GET", rf"{GROUPS}/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/.+", "Subnets_Get"),
-    )
-)
 EVERYTHING = frozenset(each.action for each in PERMISSIONS)
 CREATIONS = ((300, 3600.0), (100, 300.0))
 """The documented limits: creations, and the seconds that they are counted over."""
@@ -129,9 +112,9 @@ class LocalAzure(HttpCloud):
     # -- answering ----------------------------------------------------------------------------------------------------
 
     def answer(self, request: Request) -> Answer:
-        operation, found = _operation(request)
+        operation, found = operation_of(request)
         body = request.json() if request.method in ("PUT", "PATCH") else None
-        secrets = take_secrets(copied := _copy(body)) if body else None
+        secrets = take_secrets(copied := copy.deepcopy(body)) if body else None
         sent = {"path": request.path, "query": dict(request.query), "body": copied if body else None}
         self.journal.note(Call(operation, sent, secrets))
         answer = self._answer(request, operation, found, body)
@@ -290,14 +273,6 @@ class LocalAzure(HttpCloud):
         self.groups = {key: each for key, each in self.groups.items() if not each.is_gone}
 
 
-def _operation(request: Request) -> tuple[str, Mapping[str, str]]:
-    for method, pattern, operation in ROUTES:
-        found = pattern.fullmatch(request.path)
-        if found and method == request.method:
-            return operation, found.groupdict()
-    return f"{request.method} {request.path}", {}
-
-
 def _is_needed(use: str, body: Any) -> bool:
     if use == "identities":
         return bool(((body or {}).get("identity") or {}).get("userAssignedIdentities"))
@@ -330,12 +305,6 @@ def _refusal(kind: Kind, operation: str, path: str) -> Reply:
             return Reply(403, *_denied(needed, path))
         case _:
             return Reply(500, "InternalServerError", "Encountered an internal server error.")
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copy(each) for key, each in value.items()}
-    return [_copy(each) for each in value] if isinstance(value, list) else value
 
 
 def main() -> None:

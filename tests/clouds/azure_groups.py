@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -69,7 +70,7 @@ class Group:
         self.put_at = datetime.now(UTC)
         self.events = []
         if self.container:
-            self.container.stop(0)
+            end(self.container, 0)
             self.container = None
         timer = threading.Timer(self.behaviour.provisioning, self._bring_up)
         timer.daemon = True
@@ -130,12 +131,12 @@ class Group:
             return
         self.stopped = True
         if self.container:
-            self.container.stop(self.behaviour.grace)
+            end(self.container, self.behaviour.grace)
 
     def delete(self) -> None:
         self.deleted_at = self.deleted_at or datetime.now(UTC)
         if self.container:
-            self.container.stop(0)
+            end(self.container, 0)
 
     @property
     def is_gone(self) -> bool:
@@ -161,7 +162,7 @@ class Group:
         container = self.container
         if self.stopped and not (container and container.is_alive):
             return "Stopped"
-        if not container:
+        if not container or is_coming_up(container):
             return "Pending"
         if container.is_alive:
             return "Running"
@@ -186,7 +187,12 @@ class Group:
 
     def current_state(self) -> dict[str, Any]:
         container = self.container
-        if not container or not container.started_at or (self.stopped and self.behaviour.forgets_when_stopped):
+        if (
+            not container
+            or not container.started_at
+            or is_coming_up(container)
+            or (self.stopped and self.behaviour.forgets_when_stopped)
+        ):
             reason = self.events[-1]["name"] if self.events else ""
             return {"state": "Waiting", "detailStatus": "" if self.stopped else reason}
         started = {"startTime": _text(container.started_at)}
@@ -212,6 +218,25 @@ class Group:
             lines = lines[-tail:]
         text = "".join(f"{line}\n" for line in lines)
         return text[-(RUNNING_LOG if alive else STOPPED_LOG) :]
+
+
+def is_coming_up(container: Container) -> bool:
+    """Whether its process has yet to begin."""
+    return container.is_alive and container.process is None
+
+
+def end(container: Container, grace: float) -> None:
+    """Stop it; one that is coming up, as soon as there is something to stop. Returns at once."""
+
+    def wait_and_stop() -> None:
+        while is_coming_up(container):
+            time.sleep(0.005)
+        container.stop(grace)
+
+    if is_coming_up(container):
+        threading.Thread(target=wait_and_stop, daemon=True).start()
+    else:
+        container.stop(grace)
 
 
 def take_secrets(body: dict[str, Any]) -> dict[str, Any]:

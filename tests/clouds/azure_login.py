@@ -5,10 +5,12 @@ Its certificate is made anew for each process; whoever is to trust it is given `
 
 from __future__ import annotations
 
+import atexit
 import base64
 import datetime
 import ipaddress
 import json
+import shutil
 import ssl
 import tempfile
 from dataclasses import dataclass
@@ -101,6 +103,7 @@ def _certificate() -> tuple[str, str]:
         .sign(key, hashes.SHA256())
     )
     folder = Path(tempfile.mkdtemp(prefix="azure-login-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from skylift_container_instance import ContainerInstanceProvider
+from skylift_container_instance.request import strings
 from tests.clouds.azure import LocalAzure
-from tests.providers.cloud_contract import CloudHarness, CloudProgram
+from tests.clouds.azure_login import CLIENT_SECRET, FEDERATED
+from tests.providers.cloud_contract import SECRET, CloudHarness, CloudProgram
 from tests.providers.contract import Program
 
 PROGRAMS = {
     "lines": "printf 'one\\ntwo\\nthree\\n'",
     "fails": "exit 3",
     "endless": "exec sleep 600",
-    "stubborn": "trap '' TERM; while :; do sleep 0.1; done",
+    "stubborn": "trap '' TERM; echo ready; while :; do sleep 0.1; done",
 }
+SHORTEST = 6
+"""A secret value that is looked for: shorter ones stand in other words."""
 EATS = "kept = [bytearray(b'x' * 1000000) for _ in range(300)]; import time; time.sleep(9)"
 
 
@@ -48,8 +53,26 @@ class ContainerInstanceHarness(CloudHarness):
             return self.base(["python", "-c", EATS], {}, memory=0.1)
         return self.base(["true"], {}, image="registry.example/not-there:1")
 
+    def starts(self, attempt_id: UUID) -> int:
+        """Of one that will not listen only when it has come so far that it does not."""
+        begun = [
+            each
+            for each in [*self.containers.all.values()]
+            if each.command[-1] != PROGRAMS["stubborn"] or each.lines or not each.is_alive
+        ]
+        return sum(each.env.get("SKYLIFT_ATTEMPT") == str(attempt_id) for each in begun)
+
     def leftovers(self) -> list[str]:
         return self.cloud.left()
+
+
+def ensure_nothing_secret_was_shown(cloud: LocalAzure) -> None:
+    """Of all that was ever sent there, outside of the fields that Azure keeps secret."""
+    known = {CLIENT_SECRET, FEDERATED, SECRET, "hunter2-hunter2", *cloud.login.granted}
+    for call in cloud.journal.calls():
+        known |= {text for _, text in strings(call.secret_fields or {}) if len(text) >= SHORTEST}
+    shown = cloud.journal.shown()
+    assert not [each for each in known if each in shown]
 
 
 @contextmanager
@@ -59,3 +82,4 @@ def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAzure]:
         for name, value in cloud.environment().items():
             monkeypatch.setenv(name, value)
         yield cloud
+        ensure_nothing_secret_was_shown(cloud)

@@ -199,6 +199,17 @@ def test_answers_that_are_no_json(
         harness.provider().status([watch(launch)])
 
 
+@pytest.mark.parametrize("body", [b"<html>welcome</html>", b"{", {"properties": {"containers": 7}}, {"tags": 7}])
+def test_answers_that_cannot_be_read(
+    harness: ContainerInstanceHarness, cloud: LocalAzure, monkeypatch: pytest.MonkeyPatch, body: Any
+) -> None:
+    answering(cloud, monkeypatch, "PUT", Answer(201, body))
+    launch, provider = new_launch(harness.configuration("lines", {})), harness.provider()
+    with pytest.raises(Unreachable):
+        provider.launch(launch)
+    monkeypatch.undo()
+
+
 def test_another_404_is_not_gone(
     harness: ContainerInstanceHarness, cloud: LocalAzure, monkeypatch: pytest.MonkeyPatch
 ) -> None:

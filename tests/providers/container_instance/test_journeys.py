@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clouds.azure import LocalAzure
+from tests.providers.container_instance.support import ensure_nothing_secret_was_shown
 from tests.providers.journeys import Ground, Journeys
 
 
@@ -25,3 +26,4 @@ class TestContainerInstance(Journeys):
                 unpullable={"image": "registry.example/not-there:1"},
                 hungry={"memory": 0.2},
             )
+            ensure_nothing_secret_was_shown(cloud)

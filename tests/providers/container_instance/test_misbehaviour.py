@@ -11,10 +11,8 @@ import pytest
 
 from skylift.managed import ManagedProvider
 from skylift.provider import Launch, Observation, Provider, Rejected, Throttled, Unreachable, Watched
-from skylift_container_instance.client import client_for
-from skylift_container_instance.place import Place, group_name
-from skylift_container_instance.request import build
-from tests.clouds.azure import RESOURCE_GROUP, LocalAzure
+from skylift_container_instance.place import group_name
+from tests.clouds.azure import LocalAzure
 from tests.clouds.azure_login import CLIENT, CLIENT_SECRET, TENANT
 from tests.clouds.containers import wait_until
 from tests.providers.container_instance.support import ContainerInstanceHarness
@@ -30,22 +28,6 @@ def until(provider: Provider, launch: Launch, *phases: str) -> Observation:
     found = wait_for(lambda: provider.status([watch(launch)])[launch.attempt_id], lambda seen: seen.phase in phases, 10)
     assert found.phase in phases, found
     return found
-
-
-def test_another_put_restarts_what_runs(
-    harness: ContainerInstanceHarness, cloud: LocalAzure, provider: Provider
-) -> None:
-    """The local Azure does as the real one: this is what a launch must never do."""
-    launch = new_launch(harness.configuration("endless", {}))
-    provider.launch(launch)
-    until(provider, launch, "running")
-    place = Place.of(launch.configuration)
-    assert place
-    wanted = build(launch, place)
-    body = {**wanted.body, "location": "westeurope"}
-    client_for(place).create(RESOURCE_GROUP, wanted.name, body, lambda: None)
-    assert wait_until(lambda: harness.starts(launch.attempt_id) == 2)
-    assert cloud.group_of(launch.attempt_id).starts == 2
 
 
 def test_two_launches_that_are_under_way_at_once(
