@@ -50,7 +50,7 @@ class Configuration(BaseModel):
     labels: dict[str, str] = {}
     credentials: Credentials | None = None
     project: str | None = None
-    region: str = Field(default="us-central1", pattern=r"^[a-z]+-[a-z]+[0-9]+$")
+    region: str | None = Field(default=None, pattern=r"^[a-z]+-[a-z]+[0-9]+$")
     timeout: float | None = Field(default=None, gt=0, le=LONGEST)
     timeout_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     env_from_secrets: dict[str, SecretReference] = {}

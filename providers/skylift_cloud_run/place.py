@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from skylift_cloud_run.client import Client, client_for
 from skylift_cloud_run.configuration import Configuration, read_configuration
 from skylift_cloud_run.views import Place, job_of, own_execution, place_of, short
 
+REGION = "us-central1"
 PLACE_FIELDS = ("credentials", "project", "region")
 
 
@@ -34,6 +36,11 @@ def read_place(configuration: Mapping[str, Any]) -> Configuration:
     return read_configuration({name: each for name, each in configuration.items() if name in PLACE_FIELDS})
 
 
+def region_of(configuration: Configuration) -> str:
+    """Managed pools name none: theirs is the operator's choice."""
+    return configuration.region or os.environ.get("SKYLIFT_GOOGLE_REGION") or REGION
+
+
 def client_and_place(configuration: Configuration) -> tuple[Client, Place]:
     """Raises `Rejected` where nobody names a project, `Unreachable` without an identity."""
     client = client_for(configuration.credentials)
@@ -43,7 +50,7 @@ def client_and_place(configuration: Configuration) -> tuple[Client, Place]:
             "It is not known in which project to run",
             remedy="Set the variable 'project' of the pool, or 'project' in its credentials block",
         )
-    return client, Place(project, configuration.region)
+    return client, Place(project, region_of(configuration))
 
 
 def target_of(watched: Watched, project: str | None = None) -> Target | None:
@@ -58,7 +65,7 @@ def target_of(watched: Watched, project: str | None = None) -> Target | None:
     named = configuration.project or (configuration.credentials and configuration.credentials.named_project) or project
     if not named:
         return None
-    place = Place(named, configuration.region)
+    place = Place(named, region_of(configuration))
     if request.is_under_runner(configuration.env):
         job = place.job(request.shared_job_id(request.shared_job(configuration)))
         return Target(watched.attempt_id, place, job)

@@ -26,9 +26,9 @@ def check_job(job_id: str, body: Mapping[str, Any]) -> None:
     """Raises `ApiError` (400)."""
     if not JOB_ID.fullmatch(job_id):
         raise refuse(f"job.name: only lowercase letters, digits and hyphens, fewer than 64 of them: {job_id}")
-    token = body.get("startExecutionToken")
-    if token is not None and len(job_id) + len(token) >= 63:
-        raise refuse("job.start_execution_token: the job's name and the token together must be shorter than 63")
+    tokens = [body[name] for name in ("startExecutionToken", "runExecutionToken") if name in body]
+    if len(tokens) > 1 or any(len(job_id) + len(token) >= 63 for token in tokens):
+        raise refuse("job.create_execution: one token; the job's name and it together must be shorter than 63")
     outer = body.get("template", {})
     for labels in (body.get("labels", {}), outer.get("labels", {})):
         check_labels(labels)

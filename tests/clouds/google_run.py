@@ -184,7 +184,7 @@ class Run:
         if missing:
             job.state, job.reason, job.message = "CONDITION_FAILED", "SECRETS_ACCESS_CHECK_FAILED", missing
             return
-        token = job.body.get("startExecutionToken")
+        token = job.body.get("startExecutionToken") or job.body.get("runExecutionToken")
         if token and not job.executions:
             self._execute(job, token, {})
         job.state = "CONDITION_SUCCEEDED"

@@ -11,6 +11,7 @@ from google.cloud import run_v2
 from skylift.provider import Observation
 from skylift_cloud_run.conditions import PASSING, SETUP, best_of, fault_of, observe, observe_job
 from skylift_cloud_run.views import Condition, Execution, Job, Task
+from tests.clouds import google_run
 from tests.clouds.google import LocalGoogle
 from tests.providers.cloud_run.support import configuration, job_body, new_provider, under_runner, until
 from tests.providers.contract import new_launch, wait_for, watch
@@ -234,3 +235,17 @@ def test_cloud_run_itself_starts_nothing_twice_unless_asked_to(cloud: LocalGoogl
         for one in (launch, again)
     ]
     assert counts == [1, 3]
+
+
+def test_executions_that_google_itself_forgets_are_gone(cloud: LocalGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps the last thousand of a job; ours are cleaned up long before."""
+    monkeypatch.setattr(google_run, "RETAINED", 2)
+    provider = new_provider()
+    watched = []
+    for _ in range(4):
+        launch = new_launch(under_runner(["true"]))
+        watched.append(watch(launch, provider.launch(launch)))
+        until(provider, watched[-1], "ended")
+    wait_for(lambda: len(cloud.run.executions), lambda count: count == 2, 5)
+    phases = [provider.status([each])[each.attempt_id].phase for each in watched]
+    assert phases == ["gone", "gone", "ended", "ended"]
