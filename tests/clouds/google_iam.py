@@ -28,6 +28,24 @@ PREDEFINED = {
     "roles/iam.workloadIdentityUser": ["iam.serviceAccounts.getAccessToken", "iam.serviceAccounts.getOpenIdToken"],
     "roles/secretmanager.secretAccessor": ["secretmanager.versions.access"],
     "roles/pubsub.publisher": ["pubsub.topics.publish"],
+    "roles/run.developer": [
+        f"run.{what}"
+        for what in (
+            "jobs.create",
+            "jobs.get",
+            "jobs.list",
+            "jobs.update",
+            "jobs.delete",
+            "jobs.run",
+            "jobs.runWithOverrides",
+            "executions.get",
+            "executions.list",
+            "executions.cancel",
+            "executions.delete",
+            "tasks.list",
+            "operations.get",
+        )
+    ],
     "roles/viewer": [],
 }
 """What Google's own roles allow, as far as it is used here (cloud.google.com/iam/docs/understanding-roles)."""

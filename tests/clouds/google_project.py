@@ -111,8 +111,10 @@ class LocalGoogleProject(LocalGoogle):
         service = f"{method.id.partition('.')[0]}.googleapis.com"
         if method.id != "cloudresourcemanager.projects.search":
             self.resources.check_service(service, self.project)
-        if permission and permission not in self.rights_of(who):
-            raise denied(permission)
+        needed = [permission, "run.jobs.run"] if method.id.endswith("jobs.run") else [permission]
+        for each in filter(None, needed):
+            if each not in self.rights_of(who):
+                raise denied(each)
         if method.id.endswith(("jobs.create", "jobs.patch")):
             runs_as = sent.get("template", {}).get("template", {}).get("serviceAccount", "the default account")
             if "iam.serviceAccounts.actAs" not in self.rights_of(

@@ -110,7 +110,7 @@ class Layout:
             ACCESSOR,
             f"serviceAccount:{self.runtime_email}",
             ("secret", "runtime"),
-            title=f"reading of secret {self.secret} to service account {self.runtime}",
+            title=f"reading of secret {self.secret} to {self.runtime}",
         )
 
     def _grants_of_pushing(self) -> list[Resource]:
@@ -122,7 +122,7 @@ class Layout:
                 lambda made: str(made["role"]["name"]),
                 who,
                 ("api-cloudresourcemanager", "role", "dispatcher"),
-                title=f"custom role {names.role_id(self.pool)} to service account {self.pushing.name}",
+                title=f"custom role {names.role_id(self.pool)} to {self.pushing.name}",
             ),
             Grant(
                 "acting",
@@ -130,7 +130,7 @@ class Layout:
                 ACT_AS,
                 who,
                 ("runtime", "dispatcher"),
-                title=f"Service Account User on {self.runtime} alone to service account {self.pushing.name}",
+                title=f"Service Account User on {self.runtime} alone to {self.pushing.name}",
             ),
         ]
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from skylift.provisioner import Handover, PoolIdentity, Record
 from skylift_infra.gcp import PROVISIONER
 from skylift_infra.infrastructure import CloudInfrastructure
-from tests.clouds.google_project import LocalGoogleProject
 
 POOL = PoolIdentity("nightly", "cloud-run:push", UUID("6a1b8b0e-52a1-7c11-8ef0-0123456789ab"))
 ANSWERS: dict[str, Any] = {
@@ -52,5 +51,3 @@ def with_block(handover: Handover, held: Mapping[str, Any] | None = None) -> Poo
 
 def changes(pool: PoolIdentity = POOL, **answers: Any) -> list[tuple[str, str, tuple[str, ...]]]:
     return [(step.key, step.action, step.why) for step in opened(pool, **answers).plan().changes]
-
-
