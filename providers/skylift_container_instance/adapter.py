@@ -24,8 +24,8 @@ from skylift_container_instance.errors import InTransition, UnknownRefusal
 from skylift_container_instance.looking import look
 from skylift_container_instance.output import holds, is_open, lines_after, to_text
 from skylift_container_instance.phases import TERMINAL
-from skylift_container_instance.place import RESOURCE_GROUP, SUBSCRIPTION, Azure, Place, where_is
-from skylift_container_instance.request import ATTEMPT, INSTALLATION, Request, build
+from skylift_container_instance.place import RESOURCE_GROUP, SUBSCRIPTION, Azure, Place, attempt_of, where_is
+from skylift_container_instance.request import INSTALLATION, Request, build
 
 SEND_WITHIN = 30.0
 """Seconds after which a launch sends nothing any more that could start something."""
@@ -71,9 +71,7 @@ class ContainerInstanceProvider:
 
     def _launch(self, client: Client, wanted: Request, ensure_in_time: Callable[[], None]) -> str:
         place = wanted.place
-        there = client.get(place.resource_group, wanted.name)
-        if there:
-            _ensure_ours(there.tags, wanted)
+        if client.get(place.resource_group, wanted.name):  # nobody else's group has the attempt's id in its name
             return place.group_id(wanted.name)
         body = wanted.body if "location" in wanted.body else {**wanted.body, "location": client.location_of(place)}
         try:
@@ -129,10 +127,10 @@ class ContainerInstanceProvider:
             return []
         found = []
         for group in client_for(place).groups(place.resource_group):
-            if group.tags.get(INSTALLATION) == str(installation_id) and group.provisioning != "Deleting":
-                attempt_id = _attempt(group.tags.get(ATTEMPT))
-                if attempt_id:
-                    found.append(Watched(attempt_id, place.group_id(group.name), place.as_configuration()))
+            attempt_id = attempt_of(group.name)
+            is_ours = group.tags.get(INSTALLATION) == str(installation_id)
+            if is_ours and attempt_id and group.provisioning != "Deleting":
+                found.append(Watched(attempt_id, place.group_id(group.name), place.as_configuration()))
         return found
 
     def read_event(self, event: Mapping[str, Any]) -> Sequence[Heard]:
@@ -172,18 +170,3 @@ def _in_time(launch: Launch, until: float) -> Callable[[], None]:
             raise TooLate
 
     return ensure
-
-
-def _ensure_ours(tags: Mapping[str, str], wanted: Request) -> None:
-    if tags.get(ATTEMPT) != wanted.body["tags"][ATTEMPT]:
-        raise Rejected(
-            f"The resource group has a container group {wanted.name!r} already, and it is not this run's",
-            remedy="Use a resource group that is Skylift's alone",
-        )
-
-
-def _attempt(text: str | None) -> UUID | None:
-    try:
-        return UUID(text or "")
-    except ValueError:
-        return None

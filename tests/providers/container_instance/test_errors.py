@@ -12,6 +12,7 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.core.exceptions import ARMErrorFormat
 
 from skylift.provider import OutOfCapacity, ProviderError, Rejected, Throttled, Unreachable
+from skylift_container_instance import client
 from skylift_container_instance.errors import ROWS, InTransition, NotThere, UnknownRefusal, to_error
 from tests.clouds.azure import LocalAzure
 from tests.clouds.http_cloud import Answer, Request
@@ -208,6 +209,22 @@ def test_answers_that_cannot_be_read(
     with pytest.raises(Unreachable):
         provider.launch(launch)
     monkeypatch.undo()
+
+
+def test_an_azure_that_does_not_answer(
+    harness: ContainerInstanceHarness, cloud: LocalAzure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every call has its time; what was sent once is not sent again."""
+    monkeypatch.setattr(client, "READ", 0.2)
+    held = cloud.mischief.order("ContainerGroups_CreateOrUpdate", "hold")
+    launch, provider = new_launch(harness.configuration("lines", {})), harness.provider()
+    with pytest.raises(Unreachable, match="could not be reached"):
+        provider.launch(launch)
+    held.released.set()
+    assert len(cloud.journal.calls("ContainerGroups_CreateOrUpdate")) == 1
+    cloud.mischief.order("ContainerGroups_Get", "hold", times=2)
+    with pytest.raises(Unreachable):
+        provider.status([watch(launch)])
 
 
 def test_another_404_is_not_gone(

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import BigInteger
 
+from skylift.store.tables import attempts, ended_attempts
 from skylift_container_instance.output import EPOCH, GAP, holds, lines_after, read_lines
 from tests.clouds.azure import LocalAzure
 from tests.providers.container_instance.support import ContainerInstanceHarness
@@ -32,6 +34,11 @@ def test_lines_have_their_times() -> None:
     assert (first.at, first.text) == (AT, "one")
     assert (second.at - AT, second.text) == (timedelta(microseconds=7), "two  three")
     assert first.offset < second.offset < 2**63
+
+
+def test_the_store_has_room_for_offsets() -> None:
+    for table in (attempts, ended_attempts):
+        assert isinstance(table.c.output_offset.type, BigInteger)
 
 
 def test_other_forms_of_times() -> None:
