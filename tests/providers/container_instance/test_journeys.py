@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.clouds.azure import LocalAzure
+from tests.clouds.azure import LOCATION, LocalAzure
+from tests.clouds.containers import wait_until
 from tests.providers.container_instance.support import ensure_nothing_secret_was_shown
-from tests.providers.journeys import Ground, Journeys
+from tests.providers.journeys import Ground, Journey, Journeys
+from tests.support.service import serving
+
+TYPE = "azure-container-instance:push"
 
 
 @pytest.mark.long  # most of it is waiting for the next look
@@ -18,7 +23,7 @@ class TestContainerInstance(Journeys):
     def ground(cls) -> Iterator[Ground]:
         with LocalAzure() as cloud:
             yield Ground(
-                type="azure-container-instance:push",
+                type=TYPE,
                 variables=cloud.variables(),
                 containers=cloud.containers,
                 leftovers=cloud.left,
@@ -27,3 +32,26 @@ class TestContainerInstance(Journeys):
                 hungry={"memory": 0.2},
             )
             ensure_nothing_secret_was_shown(cloud)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(200)
+def test_a_run_that_finds_no_room_goes_elsewhere(tmp_path: Path) -> None:
+    """Azure accepts the group and then has no room for it: the run's fallback names another region."""
+    with LocalAzure() as cloud:
+        cloud.behaviour.full = (LOCATION,)
+        variables = {**cloud.variables(), "capacity_fallbacks": [{"location": "northeurope"}]}
+        ground = Ground(TYPE, variables, cloud.containers, cloud.left, cloud.environment())
+        with serving(tmp_path, **cloud.environment()) as service:
+            journey = Journey(ground, service.url, tmp_path)
+            deployed = journey.deploy("moves", job_variables={"runner": False, "command": "echo moved"})
+            run = journey.wait(deployed, "Completed", patience=120)
+            assert wait_until(lambda: journey.logs(run) == ["moved"])
+            locations = [
+                each.body["body"]["location"] for each in cloud.journal.calls("ContainerGroups_CreateOrUpdate")
+            ]
+            assert locations == [LOCATION, "northeurope"]
+            assert "not available in the location" in journey.story(run)
+            assert wait_until(lambda: not cloud.left(), 60)
+            journey.http.close()
+        ensure_nothing_secret_was_shown(cloud)
