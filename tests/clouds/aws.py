@@ -6,6 +6,7 @@ by itself, and passes everything else on to one of them.
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Mapping
@@ -221,6 +222,7 @@ def _outcome(answer: Answer) -> str:
 
 def main() -> None:
     """Serve, for a demo."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     kind = BACKENDS[sys.argv[1] if len(sys.argv) > 1 else "ministack"]
     with kind() as backend, LocalAws(backend) as cloud:
         backend.client("ecs").create_cluster(clusterName="demo")
