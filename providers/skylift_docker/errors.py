@@ -64,7 +64,7 @@ RULES = (
     ),
     Rule(
         r"pull access denied|access to the resource is denied|unauthorized|authentication required|no basic auth|"
-        r"incorrect username or password|invalid username/password|denied: ",
+        r"incorrect username or password|invalid username/password|(?<!permission )denied: ",
         Rejected,
         "The registry does not give out the image: it is not there, or not for us",
         "Correct 'image', or set 'registry_credentials'",
