@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ class CloudRunProvider:
     def launch(self, launch: Launch) -> str:
         configuration = read_configuration(launch.configuration)
         client, place = client_and_place(configuration)
+        if configuration.credentials:
+            launch = replace(launch, secrets=launch.secrets - configuration.credentials.plain)
         if not request.is_under_runner(configuration.env):
             return self._launch_alone(launch, configuration, client, place)
         with self._stripes[launch.attempt_id.int % STRIPES]:

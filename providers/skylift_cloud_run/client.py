@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from skylift.extras import sdk
-from skylift.provider import Rejected
+from skylift.provider import ProviderError, Rejected
 from skylift_cloud_run import views
 from skylift_cloud_run.credentials import EXTRA, Credentials, endpoint, load
 from skylift_cloud_run.errors import AlreadyExists, read_refusal, to_error, translated
@@ -237,15 +238,28 @@ class Client:
 
 
 _clients: dict[str, Client] = {}
+_without: dict[str, tuple[float, ProviderError]] = {}
 _clients_lock = threading.Lock()
+ASK_AGAIN = 30.0
+"""Seconds until somebody without an identity is looked at again: to find none may take a while."""
 
 
 def client_for(chosen: Credentials | None) -> Client:
-    """One client for each identity and endpoint, for as long as this process lives."""
+    """One client for each identity and endpoint, for as long as this process lives.
+
+    Raises `Rejected` for a key that is none, `Unreachable` where there is no identity.
+    """
     wanted = chosen or Credentials()
     content = json.dumps([wanted.model_dump(), endpoint("run")], sort_keys=True)
     key = hashlib.sha256(content.encode()).hexdigest()
     with _clients_lock:
+        at, trouble = _without.get(key, (0.0, None))
+        if trouble and time.monotonic() - at < ASK_AGAIN:
+            raise trouble
         if key not in _clients:
-            _clients[key] = Client(wanted)
+            try:
+                _clients[key] = Client(wanted)
+            except ProviderError as error:
+                _without[key] = time.monotonic(), error
+                raise
         return _clients[key]

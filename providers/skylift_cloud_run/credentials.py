@@ -21,6 +21,8 @@ from skylift.provider import Rejected, Unreachable
 EXTRA = "cloud-run"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 ENDPOINT = "SKYLIFT_GOOGLE_ENDPOINT"
+PRIVATE = ("private_key", "private_key_id")
+"""The fields of a service account's key that are secret."""
 WHO = (
     "Give the pool a gcp-credentials block, or run Skylift with an identity of its own: a service account, workload "
     "identity, or `gcloud auth application-default login`"
@@ -45,6 +47,13 @@ class Credentials(BaseModel):
             return json.loads(value) if isinstance(value, str) else value
         except ValueError:
             raise ValueError("not the JSON of a key file") from None
+
+    @property
+    def plain(self) -> frozenset[str]:
+        """What of the block is no secret: whoever may look at a run may know its project and its accounts."""
+        info = {name: value for name, value in (self.service_account_info or {}).items() if name not in PRIVATE}
+        known = (self.project, self.service_account_file, self.impersonate_service_account, *info.values())
+        return frozenset(value for value in known if isinstance(value, str))
 
     @property
     def named_project(self) -> str | None:

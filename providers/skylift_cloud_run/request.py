@@ -65,6 +65,8 @@ def own_job(
     )
     _task(body)["timeout"] = _seconds(configuration.time_limit(body))
     refuse_shown(body, launch.secrets)
+    if body.get("launchStage", "GA") == "GA":
+        body["launchStage"] = "BETA"  # jobs that begin an execution of their own are not GA yet
     return body | {"startExecutionToken": TOKEN}
 
 

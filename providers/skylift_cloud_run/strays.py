@@ -69,9 +69,12 @@ class Strays:
     @staticmethod
     def _alone(job: Job, installation_id: UUID, where: Mapping[str, Any]) -> Iterator[Watched]:
         kept = job.labels.get(request.KEEP) == "true" and job.latest_status in ("SUCCEEDED", "FAILED", "CANCELLED")
-        attempt = job.labels.get(request.ATTEMPT, "")
         if job.labels.get(request.INSTALLATION) == str(installation_id) and not kept:
-            yield Watched(UUID(attempt), own_execution(job.name, request.TOKEN), where)
+            try:
+                attempt_id = UUID(job.labels.get(request.ATTEMPT, ""))
+            except ValueError:  # somebody has changed its labels
+                return
+            yield Watched(attempt_id, own_execution(job.name, request.TOKEN), where)
 
     @staticmethod
     def _sharing(

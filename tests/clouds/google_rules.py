@@ -29,6 +29,8 @@ def check_job(job_id: str, body: Mapping[str, Any]) -> None:
     tokens = [body[name] for name in ("startExecutionToken", "runExecutionToken") if name in body]
     if len(tokens) > 1 or any(len(job_id) + len(token) >= 63 for token in tokens):
         raise refuse("job.create_execution: one token; the job's name and it together must be shorter than 63")
+    if tokens and body.get("launchStage", "GA") == "GA":
+        raise refuse("job.create_execution: is not supported in the declared launch stage")
     outer = body.get("template", {})
     for labels in (body.get("labels", {}), outer.get("labels", {})):
         check_labels(labels)

@@ -169,7 +169,7 @@ def test_a_bare_command_gets_no_pool_secret() -> None:
 
 def test_a_bare_command_has_everything_in_a_job_of_its_own() -> None:
     body, _ = alone(labels={"prefect.io/flow-run-name": "Brave Otter"}, timeout=120)
-    assert body["startExecutionToken"] == "run"
+    assert (body["startExecutionToken"], body["launchStage"]) == ("run", "BETA")
     assert body["labels"]["prefect-io-flow-run-name"] == "brave-otter"
     assert body["template"]["template"]["timeout"] == "120s"
     container = body["template"]["template"]["containers"][0]
