@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from skylift.provider import Observation, ProviderError, Unreachable, Watched
-from skylift_container_instance.client import client_for
+from skylift_container_instance.client import Client, client_for
 from skylift_container_instance.errors import InTransition
-from skylift_container_instance.phases import Judgement, judge, needs_a_look
+from skylift_container_instance.phases import has_begun, judge, needs_a_look
 from skylift_container_instance.place import Place, where_is
 from skylift_container_instance.views import Group
 
@@ -66,18 +66,19 @@ def _look_at(place: Place, one: Watched, name: str, listed: Mapping[str, Group])
         group = client.get(place.resource_group, name)
     if group is None:
         return Observation("gone", one.handle)
-    limit = one.configuration.get("timeout_seconds")
-    judgement = judge(group, now=datetime.now(UTC), time_limit=float(limit) if limit else None)
-    observation = _stopped(place, name, judgement) if judgement.must_stop else judgement.observation
+    limit = float(one.configuration.get("timeout_seconds") or 0) or None
+    judgement = judge(group, now=datetime.now(UTC), time_limit=limit)
+    observation = judgement.observation
+    if judgement.must_stop:
+        observation = _after_a_stop(client, place, name, observation)
     return replace(observation, handle=one.handle or place.group_id(name))  # Azure's own may differ in case
 
 
-def _stopped(place: Place, name: str, judgement: Judgement) -> Observation:
-    """Azure tries on by itself, so that an end is true only once it was told to stop."""
+def _after_a_stop(client: Client, place: Place, name: str, seen: Observation) -> Observation:
+    """Azure tries on by itself: an end is true only once Azure was told to stop, and nothing began meanwhile."""
     try:
-        client_for(place).stop(place.resource_group, name)
+        client.stop(place.resource_group, name)
     except InTransition:
-        told = judgement.observation
-        is_running = told.started_at is not None
-        return replace(told, phase="running" if is_running else "starting", fault=None, remedy=None, ended_at=None)
-    return judgement.observation
+        return seen if seen.phase == "running" else Observation("starting", reason=seen.reason)
+    group = client.get(place.resource_group, name)
+    return judge(group, now=datetime.now(UTC)).observation if group and has_begun(group) else seen

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from skylift.provider import Fault, Observation
 from skylift_container_instance.errors import NO_ROOM, QUOTA
@@ -76,25 +76,36 @@ TROUBLES = (
 def judge(group: Group, *, now: datetime, time_limit: float | None = None) -> Judgement:
     """`time_limit`: seconds from the container's start after which it must be over."""
     container = group.container
-    began = bool(
-        container and (container.started_at or container.state == "Running" or container.exit_code is not None)
-    )
+    if not container or not has_begun(group):
+        return _not_begun(group)
     if group.state == "Stopped":
-        return Judgement(_stopped(group, began))
-    if container and container.state == "Terminated" and began:
+        return Judgement(_stopped(group, container, time_limit))
+    if container.state == "Terminated":
         return Judgement(_ended(group, container))
-    if not began and (found := find_trouble(group)):
+    running = Observation("running", group.id, started_at=container.started_at)
+    return Judgement(running, must_stop=_ran_for(container, now) > (time_limit or float("inf")))
+
+
+def has_begun(group: Group) -> bool:
+    """Whether code of the run's own has."""
+    container = group.container
+    if not container:
+        return False
+    return bool(container.started_at) or container.state == "Running" or container.exit_code is not None
+
+
+def _not_begun(group: Group) -> Judgement:
+    over = group.state in TERMINAL
+    if found := find_trouble(group):
         trouble, event = found
-        return Judgement(_never_began(group, trouble, event), must_stop=group.state not in TERMINAL)
-    if not began and (group.provisioning == "Failed" or group.state == "Failed"):
-        words = _last_words(group.events) or "Azure could not provision the container group, and does not say why"
-        return Judgement(Observation("ended", group.id, reason=words), must_stop=group.state not in TERMINAL)
-    if container and container.started_at and time_limit and now > container.started_at + timedelta(seconds=time_limit):
-        reason = f"It ran longer than its time limit of {time_limit:g} s, and was stopped"
-        over = Observation("ended", group.id, reason=reason, started_at=container.started_at, ended_at=now)
-        return Judgement(over, must_stop=True)
-    if began:
-        return Judgement(Observation("running", group.id, started_at=container.started_at if container else None))
+        reason = f"{event.name}: {event.message}".removesuffix(".")
+        ended = Observation("ended", group.id, reason=reason, fault=trouble.fault, remedy=trouble.remedy)
+        return Judgement(ended, must_stop=not over)
+    if group.state == "Stopped":
+        return Judgement(Observation("ended", group.id, reason="It was stopped through Azure before it started"))
+    if over or group.provisioning == "Failed":
+        words = _last_words(group.events) or "Azure could not start the container group, and does not say why"
+        return Judgement(Observation("ended", group.id, reason=words), must_stop=not over)
     return Judgement(Observation("starting", group.id, reason=_last_words(group.events) or group.provisioning or None))
 
 
@@ -105,23 +116,27 @@ def needs_a_look(group: Group) -> bool:
 
 def find_trouble(group: Group) -> tuple[Trouble, Event] | None:
     """What keeps the group's container from starting, and for sure by now."""
+    warnings = [each for each in group.events if each.kind != "Normal"]
     for trouble in TROUBLES:
-        events = [each for each in group.events if re.search(trouble.pattern, f"{each.name}: {each.message}")]
+        events = [each for each in warnings if re.search(trouble.pattern, f"{each.name}: {each.message}")]
         times = sum(each.count for each in events)
         if events and (trouble.for_good or times >= PATIENCE or group.provisioning == "Failed"):
             return trouble, events[-1]
     return None
 
 
-def _stopped(group: Group, began: bool) -> Observation:
+def _stopped(group: Group, container: Container, time_limit: float | None) -> Observation:
     """By us or by somebody else. It was running, or it would not be called stopped; so exit code 0 means nothing."""
-    container = group.container
-    if not began or not container:
-        found = find_trouble(group)
-        words = "It was stopped through Azure before it started"
-        return _never_began(group, *found) if found else Observation("ended", group.id, reason=words)
+    reason = "It was stopped through Azure"
+    if time_limit and container.ended_at and _ran_for(container, container.ended_at) > time_limit:
+        reason = f"It ran longer than its time limit of {time_limit:g} s, and was stopped"
     ended = _ended(group, container)
-    return replace(ended, exit_code=ended.exit_code or None, reason="It was stopped through Azure", remedy=None)
+    return replace(ended, exit_code=ended.exit_code or None, reason=reason, remedy=None)
+
+
+def _ran_for(container: Container, until: datetime) -> float:
+    """Seconds."""
+    return (until - container.started_at).total_seconds() if container.started_at else 0.0
 
 
 def _ended(group: Group, container: Container) -> Observation:
@@ -152,11 +167,6 @@ def _how_it_ended(container: Container) -> tuple[str | None, str | None]:
     if container.exit_code == ASKED_TO_END:
         return "It was asked to end (SIGTERM)", None
     return detail, None
-
-
-def _never_began(group: Group, trouble: Trouble, event: Event) -> Observation:
-    reason = f"{event.name}: {event.message}".removesuffix(".")
-    return Observation("ended", group.id, reason=reason, fault=trouble.fault, remedy=trouble.remedy)
 
 
 def _last_words(events: Sequence[Event]) -> str | None:

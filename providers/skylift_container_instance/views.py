@@ -18,7 +18,8 @@ class Event:
     name: str
     message: str
     count: int = 1
-    last_at: datetime | None = None
+    kind: str = "Warning"
+    """Or Normal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _to_container(view: Any) -> Container | None:
 
 
 def _to_event(found: Any) -> Event:
-    return Event(found.name or "", found.message or "", found.count or 1, _aware(found.last_timestamp))
+    return Event(found.name or "", found.message or "", found.count or 1, found.type or "Warning")
 
 
 def _aware(at: datetime | None) -> datetime | None:

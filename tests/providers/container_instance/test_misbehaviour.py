@@ -122,6 +122,27 @@ def test_what_can_never_start_is_stopped_before_it_has_ended(
     assert cloud.journal.count("ContainerGroups_Stop", "ok") == 1
 
 
+def test_what_begins_while_it_is_being_stopped_has_begun(
+    harness: ContainerInstanceHarness, cloud: LocalAzure, provider: Provider
+) -> None:
+    """Azure's last try was a success, between our look and our stop: then it was stopped, and has no fault."""
+    cloud.behaviour.provisioning = 0.5
+    launch = new_launch(harness.configuration("endless", {}))
+    provider.launch(launch)
+    cloud.group_of(launch.attempt_id).tell("Failed", 'Failed to pull image "x": not found')
+    held = cloud.mischief.order("ContainerGroups_Stop", "hold")
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(provider.status, [watch(launch)])
+        assert held.reached.wait(10)
+        assert wait_until(lambda: len(cloud.containers.alive()) == 1)
+        held.released.set()
+        found = looking.result(10)[launch.attempt_id]
+    assert found.fault is None
+    ended = until(provider, launch, "ended")
+    assert ended.fault is None
+    assert "stopped" in str(ended.reason)
+
+
 def test_a_registry_that_is_slow_once_is_given_time(
     harness: ContainerInstanceHarness, cloud: LocalAzure, provider: Provider
 ) -> None:

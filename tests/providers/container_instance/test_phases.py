@@ -61,6 +61,7 @@ def seen(found: Group, **more: Any) -> Observation:
         (group("Succeeded", "Running", container=ended(0)), "ended", False),
         (group("Succeeded", "Stopped", container=waiting()), "ended", False),
         (group("Succeeded", "Stopped"), "ended", False),
+        (group("Succeeded", "Succeeded", container=Container("Terminated")), "ended", False),
         (group("Deleting", "Running", container=Container("Running", started_at=BEGAN)), "running", False),
     ],
 )
@@ -125,6 +126,11 @@ def test_what_keeps_it_from_starting(event: Event, fault: str, remedy: str) -> N
     assert (again.fault, again.reason) == (fault, observation.reason), "and so it stays once it is stopped"
 
 
+def test_an_image_with_an_odd_name_is_no_trouble() -> None:
+    pulling = Event("Pulling", 'pulling image "r.example/unknown:not found"', kind="Normal")
+    assert seen(group("Creating", "Pending", container=waiting(), events=(pulling,))).phase == "starting"
+
+
 def test_what_has_begun_has_no_fault() -> None:
     running = Container("Running", started_at=BEGAN)
     assert seen(group("Succeeded", "Running", container=running, events=(GONE_IMAGE,))).phase == "running"
@@ -136,7 +142,11 @@ def test_beyond_its_time_limit() -> None:
     assert seen(running, time_limit=301).phase == "running"
     late = judge(running, now=NOW, time_limit=299)
     assert late.must_stop
-    assert "time limit of 299 s" in str(late.observation.reason)
+    assert late.observation.phase == "running", "until it is stopped"
+    over = seen(group("Succeeded", "Stopped", container=ended(0)), time_limit=299)
+    assert over.exit_code is None
+    assert "time limit of 299 s" in str(over.reason)
+    assert "time limit" not in str(seen(group("Succeeded", "Stopped", container=ended(0)), time_limit=301).reason)
 
 
 def test_which_need_a_look() -> None:
