@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 
 from skylift.api import scopes
 from skylift.api.deps import Filter, FilterBody, PartsDep
-from skylift.api.scopes import CallerDep
+from skylift.api.scopes import Caller, CallerDep
 from skylift.models.api_keys import Role
 from skylift.models.stored_values import (
     BlockDocumentCreate,
@@ -24,14 +24,18 @@ from skylift.store import block_documents, blocks
 from skylift.store.block_documents import Document
 
 
-def wants_secrets(caller: CallerDep, include_secrets: bool = False) -> bool:
+def wants_secrets(caller: Caller, include_secrets: bool) -> bool:
     """Raises `ForbiddenError` for a key that may not see secrets."""
     if include_secrets:
         caller.must_be(Role.DEPLOYER)
     return include_secrets
 
 
-IncludeSecrets = Annotated[bool, Depends(wants_secrets)]
+async def _wants_secrets(caller: CallerDep, include_secrets: bool = False) -> bool:
+    return wants_secrets(caller, include_secrets)
+
+
+IncludeSecrets = Annotated[bool, Depends(_wants_secrets)]
 
 router = APIRouter(tags=["Blocks"])
 

@@ -14,7 +14,7 @@ from skylift.store import Tx
 from skylift.store.filters import SEEN_BY, count_rows, select_filtered
 
 
-def parts_of(request: Request) -> Parts:
+async def parts_of(request: Request) -> Parts:
     """The installation that this app was made for."""
     parts: Parts = request.app.state.parts
     return parts

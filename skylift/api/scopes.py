@@ -24,6 +24,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Column, Row, select
 
 from skylift.api.deps import PartsDep
@@ -136,11 +137,14 @@ ROLES = list(Role)
 PERSON = Caller("person")
 
 
-def caller_of(request: Request, parts: PartsDep) -> Caller:
+async def caller_of(request: Request, parts: PartsDep) -> Caller:
     """Who this is, by the Authorization header. Raises `UnauthorizedError`."""
     if request.app.state.is_trusted:
         return PERSON
-    return identify(parts, secret_of(request.headers.get("Authorization", "")))
+    secret = secret_of(request.headers.get("Authorization", ""))
+    if parts.store.answers_at_once:
+        return identify(parts, secret)
+    return await run_in_threadpool(identify, parts, secret)
 
 
 def identify(parts: Parts, secret: str) -> Caller:
@@ -200,7 +204,8 @@ class Declared:
     only_looks: bool = False
     """The run that is named may also be one that the caller has asked for."""
 
-    def __call__(self, request: Request, caller: CallerDep, parts: PartsDep) -> None:
+    async def __call__(self, request: Request, caller: CallerDep, parts: PartsDep) -> None:
+        # On the loop as far as no database is asked: each thread that is waited for costs as much as a query.
         request.state.seen_by = caller.flow_run_id
         if not caller.is_run:
             caller.must_be(self.role_for(request.method))
@@ -210,9 +215,10 @@ class Declared:
             raise UnauthorizedError("This run has ended: its token is only good for its last logs")
         if self.scope is Scope.NONE:
             raise ForbiddenError("The token of a run may not do this: it needs a person's credentials")
-        if not self.parameter:
-            return
-        named = _id(request.path_params[self.parameter])
+        if self.parameter:
+            await run_in_threadpool(self._check_named, caller, parts, _id(request.path_params[self.parameter]))
+
+    def _check_named(self, caller: Caller, parts: Parts, named: UUID | None) -> None:
         if self.only_looks:
             with parts.store.reading() as tx:
                 caller.must_see(tx, named)
@@ -236,7 +242,7 @@ class Open:
 
     scope: Scope = Scope.OPEN
 
-    def __call__(self) -> None:
+    async def __call__(self) -> None:
         return None
 
 

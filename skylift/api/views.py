@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Table
 
 from skylift.models.flows import ConcurrencyOptions, Deployment, DeploymentLimit, DeploymentSchedule
 from skylift.models.pools import Status, WorkPool, WorkQueue
 from skylift.models.runs import FlowRun, Holder
 from skylift.registry import Providers
-from skylift.store import Tx, deployment_slots, deployments, pull, run_times, runs, slots, workers
+from skylift.store import Tx, deployment_slots, deployments, prepared, pull, run_times, runs, shown, slots, workers
 from skylift.store.pools import settings_of
-from skylift.store.tables import flow_runs, flows, work_pools, work_queues
+from skylift.store.tables import flow_runs, work_pools, work_queues
 
 
 def pools(tx: Tx, rows: Iterable[Row[Any]], providers: Providers) -> list[WorkPool]:
@@ -57,26 +57,22 @@ def _queue(tx: Tx, row: Row[Any], owner: Row[Any], providers: Providers, used: d
 
 
 def deployment_list(tx: Tx, rows: Sequence[Row[Any]], providers: Providers) -> list[Deployment]:
-    flow_of = _by_id(tx, flows, {row.flow_id for row in rows})
-    pool_of = _by_id(tx, work_pools, {row.work_pool_id for row in rows if row.work_pool_id})
-    queue_of = _by_id(tx, work_queues, {row.work_queue_id for row in rows if row.work_queue_id})
+    beside = shown.of_deployments(tx, rows)
     schedules = deployments.schedules_of(tx, [row.id for row in rows])
-    served = pull.served(tx, [row.id for row in rows])
-    polls = deployments.polls_of(tx, [row.id for row in rows])
     limits = _limits(tx, rows)
     found = []
     for row in rows:
-        owner, queue = pool_of.get(row.work_pool_id), queue_of.get(row.work_queue_id)
+        known = beside[row.id]
         options = ConcurrencyOptions(collision_strategy=row.collision_strategy) if row.collision_strategy else None
         values = dict(row._mapping) | {
-            "flow_name": flow_of[row.flow_id].name if row.flow_id in flow_of else None,
-            "work_pool_name": owner.name if owner else None,
-            "work_queue_name": queue.name if queue else None,
+            "flow_name": known.flow_name,
+            "work_pool_name": known.work_pool_name,
+            "work_queue_name": known.work_queue_name,
             "schedules": [DeploymentSchedule.model_validate(each) for each in schedules[row.id]],
             "concurrency_options": options,
             "global_concurrency_limit": limits.get(row.id),
-            "last_polled": max((at for at in (polls.get(row.id), queue and queue.last_polled) if at), default=None),
-            "status": "READY" if row.id in served or _starts(tx, owner, queue, providers) else "NOT_READY",
+            "last_polled": max((at for at in (known.last_polled, known.queue_polled) if at), default=None),
+            "status": "READY" if _starts(tx, known, providers) else "NOT_READY",
         }
         found.append(Deployment.model_validate(values))
     return found
@@ -99,26 +95,24 @@ def _limits(tx: Tx, rows: Sequence[Row[Any]]) -> dict[UUID, DeploymentLimit]:
     }
 
 
-def _starts(tx: Tx, owner: Row[Any] | None, queue: Row[Any] | None, providers: Providers) -> bool:
-    """Whether somebody starts what is due there: we do, or a worker asks for it."""
-    if owner and owner.type in providers:
+def _starts(tx: Tx, known: Row[Any], providers: Providers) -> bool:
+    """Whether somebody starts what is due there: we do, or a process or a worker asks for it."""
+    if known.work_pool_type is not None and known.work_pool_type in providers:
         return True
-    return queue is not None and pull.was_polled(tx, queue.last_polled)
+    return pull.was_polled(tx, known.last_polled) or pull.was_polled(tx, known.queue_polled)
 
 
 def run_list(tx: Tx, rows: Sequence[Row[Any]]) -> list[FlowRun]:
-    states = runs.states(tx, [row.state_id for row in rows])
-    pool_of = _by_id(tx, work_pools, {row.work_pool_id for row in rows if row.work_pool_id})
-    queue_of = _by_id(tx, work_queues, {row.work_queue_id for row in rows if row.work_queue_id})
+    beside = shown.of_runs(tx, rows)
     found = []
     for row in rows:
-        owner, queue = pool_of.get(row.work_pool_id), queue_of.get(row.work_queue_id)
+        known = beside.get(row.state_id)
         values = dict(row._mapping) | {
-            "state": states.get(row.state_id),
+            "state": runs.state_of(known) if known else None,
             "estimated_run_time": run_times.estimated_run_time(row, tx.now),
             "estimated_start_time_delta": run_times.lateness(row, tx.now),
-            "work_pool_name": owner.name if owner else None,
-            "work_queue_name": queue.name if queue else None,
+            "work_pool_name": known.work_pool_name if known else None,
+            "work_queue_name": known.work_queue_name if known else None,
         }
         found.append(FlowRun.model_validate(values))
     return found
@@ -148,5 +142,5 @@ def holders(tx: Tx, rows: Sequence[Row[Any]]) -> list[Holder]:
     ]
 
 
-def _by_id(tx: Tx, table: Any, ids: set[UUID]) -> dict[UUID, Row[Any]]:
-    return {row.id: row for row in tx.all(select(table).where(table.c.id.in_(ids)))} if ids else {}
+def _by_id(tx: Tx, table: Table, ids: set[UUID]) -> dict[UUID, Row[Any]]:
+    return {row.id: row for row in prepared.every(tx, table.c.id, ids)}

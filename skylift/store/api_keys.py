@@ -13,6 +13,7 @@ from skylift.store.engine import Tx
 from skylift.store.inserts import insert_if_new
 from skylift.store.tables import api_keys
 
+_ANY = select(api_keys.c.id).limit(1)
 SHOWN = len(API_KEY_PREFIX) + 4
 
 
@@ -59,4 +60,4 @@ def role_of(tx: Tx, secret: str) -> Role | None:
 
 def any_exist(tx: Tx) -> bool:
     """Whether there is a key, expired or not: from the first one on, nobody gets in without."""
-    return tx.one(select(api_keys.c.id).limit(1)) is not None
+    return tx.one(_ANY) is not None

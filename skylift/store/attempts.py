@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, select, update
 
-from skylift.store import due
+from skylift.store import due, prepared
 from skylift.store.engine import Tx
 from skylift.store.tables import attempts as table
 from skylift.store.tables import ended_attempts as ended
@@ -26,12 +26,12 @@ took too long."""
 
 def of_run(tx: Tx, flow_run_id: UUID) -> Row[Any] | None:
     """The run's live attempt."""
-    return tx.one(select(table).where(table.c.flow_run_id == flow_run_id))
+    return prepared.first(tx, table.c.flow_run_id, flow_run_id)
 
 
 def by_id(tx: Tx, attempt_id: UUID) -> Row[Any] | None:
     """The attempt, if it is live."""
-    return tx.one(select(table).where(table.c.id == attempt_id))
+    return prepared.first(tx, table.c.id, attempt_id)
 
 
 def by_ids(tx: Tx, attempt_ids: Sequence[UUID]) -> list[Row[Any]]:

@@ -20,7 +20,7 @@ from skylift.models.flows import (
     ScheduleUpdate,
 )
 from skylift.recurrence import content_identity
-from skylift.store import pools, runs
+from skylift.store import pools, prepared, runs
 from skylift.store.engine import Tx
 from skylift.store.tables import (
     deployment_polls,
@@ -42,7 +42,7 @@ SHAPES_RUNS = {"parameters", "tags", "labels", "work_pool_id", "work_queue_id", 
 
 def by_id(tx: Tx, deployment_id: UUID) -> Row[Any]:
     """The deployment. Raises `NotFoundError`."""
-    row = tx.one(select(deployments).where(deployments.c.id == deployment_id))
+    row = prepared.first(tx, deployments.c.id, deployment_id)
     if not row:
         raise NotFoundError(f"Deployment {deployment_id} not found")
     return row
@@ -64,16 +64,10 @@ def schedules_of(tx: Tx, deployment_ids: Iterable[UUID]) -> dict[UUID, list[Row[
     """The schedules of these deployments, oldest first."""
     ids = list(deployment_ids)
     found: dict[UUID, list[Row[Any]]] = {deployment_id: [] for deployment_id in ids}
-    query = select(deployment_schedules).where(deployment_schedules.c.deployment_id.in_(ids))
-    for row in tx.all(query.order_by(deployment_schedules.c.created, deployment_schedules.c.id)):
+    rows = prepared.every(tx, deployment_schedules.c.deployment_id, ids)
+    for row in sorted(rows, key=lambda each: (each.created, each.id)):
         found[row.deployment_id].append(row)
     return found
-
-
-def polls_of(tx: Tx, deployment_ids: Iterable[UUID]) -> dict[UUID, datetime]:
-    """When somebody last asked for runs of these deployments, of those where somebody did."""
-    query = select(deployment_polls).where(deployment_polls.c.deployment_id.in_(list(deployment_ids)))
-    return {row.deployment_id: row.last_polled for row in tx.all(query)}
 
 
 def slots_of(tx: Tx, deployment_id: UUID, limit: int) -> list[Row[Any]]:
@@ -173,7 +167,7 @@ def _check_job_variables(tx: Tx, values: dict[str, Any], origin: str) -> None:
 def _write(tx: Tx, deployment_id: UUID, values: dict[str, Any], schedules: Sequence[ScheduleCreate] | None) -> None:
     before = lock(tx, deployment_id)
     if values:
-        tx.run(update(deployments).where(deployments.c.id == deployment_id).values(**values))
+        prepared.change(tx, deployments, deployment_id, values)
     after = by_id(tx, deployment_id)
     if after.paused != before.paused:
         for schedule in schedules_of(tx, [deployment_id])[deployment_id]:
@@ -190,9 +184,7 @@ def _write(tx: Tx, deployment_id: UUID, values: dict[str, Any], schedules: Seque
 def lock(tx: Tx, deployment_id: UUID) -> Row[Any]:
     """The deployment; others who want to change it wait, and so do ticks of its schedules: what such a tick was just
     about to write is then there to be taken back. Raises `NotFoundError`."""
-    row = tx.conn.execute(
-        update(deployments).where(deployments.c.id == deployment_id).values(updated=tx.now).returning(*deployments.c)
-    ).first()
+    row = prepared.lock(tx, deployments, deployment_id)
     if not row:
         raise NotFoundError(f"Deployment {deployment_id} not found")
     mine = deployment_schedules.c.deployment_id == deployment_id
@@ -371,4 +363,4 @@ def discard_future(tx: Tx, deployment_id: UUID, identity: str) -> None:
 
 def find(tx: Tx, deployment_id: UUID | None) -> Row[Any] | None:
     """The deployment, if there is (still) one."""
-    return tx.one(select(deployments).where(deployments.c.id == deployment_id)) if deployment_id else None
+    return prepared.first(tx, deployments.c.id, deployment_id) if deployment_id else None

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, select, update
 
+from skylift.store import prepared
 from skylift.store.engine import Tx
 from skylift.store.ranges import from_first
 from skylift.store.tables import due, work_pools
@@ -18,6 +19,7 @@ STALE_WAKEUP = timedelta(seconds=30)
 """A wakeup that is overdue by this much was lost, and another may be sent."""
 UNDER_WAY = timedelta(seconds=5)
 """Longer than a transaction takes: a wakeup that is further ahead will see all that this one writes."""
+_PLANNED = select(work_pools.c.wakeup_at).where(work_pools.c.id == bindparam("pool_id"))
 
 
 def entry(run: dict[str, Any]) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def entry(run: dict[str, Any]) -> dict[str, Any]:
 
 def add(tx: Tx, entries: list[dict[str, Any]]) -> None:
     """Let these runs be claimed from their due times on, and see to a wakeup."""
-    tx.run(insert(due), entries)
+    prepared.add(tx, due, *entries)
     earliest: dict[UUID, datetime] = {}
     for row in entries:
         pool = row["work_pool_id"]
@@ -51,7 +53,7 @@ def remove(tx: Tx, flow_run_ids: Iterable[UUID]) -> None:
 def wake_pool(tx: Tx, pool_id: UUID, at: datetime) -> None:
     """See to it that the pool is dispatched at `at`, unless a wakeup that is early enough is under way."""
     at = max(at, tx.now)
-    planned = tx.conn.execute(select(work_pools.c.wakeup_at).where(work_pools.c.id == pool_id)).scalar()
+    planned = tx.conn.execute(_PLANNED, {"pool_id": pool_id}).scalar()
     if planned and planned <= at and planned > tx.now - STALE_WAKEUP:
         if planned < tx.now + UNDER_WAY:
             # Its claim may be under way already, and not see what is written here.

@@ -106,6 +106,11 @@ class Store:
                 f"PostgreSQL needs the extra 'postgres' ({error.name} is missing): pip install 'skylift[postgres]'"
             ) from error
 
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether a short read waits for nobody: a file's readers do not, and there is no network."""
+        return self.dialect == "sqlite"
+
     def transaction(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run `work(tx, …)` in one write transaction and commit it; again from the start where it lost a race."""
         for turn in range(ATTEMPTS):

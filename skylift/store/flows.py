@@ -11,6 +11,7 @@ from sqlalchemy import Row, func, select
 from skylift.errors import ConflictError, NotFoundError
 from skylift.ids import new_id
 from skylift.models.flows import Flow, FlowCreate, FlowUpdate
+from skylift.store import prepared
 from skylift.store.engine import Tx
 from skylift.store.filters import count_rows, select_filtered
 from skylift.store.inserts import insert_if_new
@@ -29,12 +30,12 @@ def create(tx: Tx, wanted: FlowCreate) -> tuple[Flow, bool]:
 
 def by_id(tx: Tx, flow_id: UUID) -> Flow:
     """Raises `NotFoundError`."""
-    return _found(tx.one(select(flows).where(flows.c.id == flow_id)), str(flow_id))
+    return _found(prepared.first(tx, flows.c.id, flow_id), str(flow_id))
 
 
 def by_name(tx: Tx, name: str) -> Flow:
     """Raises `NotFoundError`."""
-    return _found(tx.one(select(flows).where(flows.c.name == name)), repr(name))
+    return _found(prepared.first(tx, flows.c.name, name), repr(name))
 
 
 def find(

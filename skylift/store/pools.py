@@ -18,7 +18,7 @@ from skylift.models.pools import (
     WorkQueueCreate,
     WorkQueueUpdate,
 )
-from skylift.store import attempts, due
+from skylift.store import attempts, due, prepared
 from skylift.store.engine import Tx
 from skylift.store.tables import attempts as attempts_table
 from skylift.store.tables import deployments, flow_runs, work_pools, work_queues, workers
@@ -56,7 +56,7 @@ def _refuse_reserved(name: str) -> None:
 
 def by_name(tx: Tx, name: str) -> Row[Any]:
     """The pool of this name. Raises `NotFoundError`."""
-    row = tx.one(select(work_pools).where(work_pools.c.name == name))
+    row = prepared.first(tx, work_pools.c.name, name)
     if not row:
         raise NotFoundError(f"Work pool {name!r} not found")
     return row
@@ -64,7 +64,7 @@ def by_name(tx: Tx, name: str) -> Row[Any]:
 
 def by_id(tx: Tx, pool_id: UUID) -> Row[Any]:
     """The pool with this id. Raises `NotFoundError`."""
-    row = tx.one(select(work_pools).where(work_pools.c.id == pool_id))
+    row = prepared.first(tx, work_pools.c.id, pool_id)
     if not row:
         raise NotFoundError(f"Work pool {pool_id} not found")
     return row
@@ -72,7 +72,7 @@ def by_id(tx: Tx, pool_id: UUID) -> Row[Any]:
 
 def find(tx: Tx, pool_id: UUID) -> Row[Any] | None:
     """The pool, if there is (still) one."""
-    return tx.one(select(work_pools).where(work_pools.c.id == pool_id))
+    return prepared.first(tx, work_pools.c.id, pool_id)
 
 
 def settings_of(pool: Row[Any]) -> PoolSettings:

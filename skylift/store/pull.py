@@ -157,15 +157,6 @@ def note_deployment_polls(tx: Tx, ids: Iterable[UUID]) -> None:
             insert_if_new(tx, deployment_polls, {"deployment_id": deployment_id, "last_polled": tx.now})
 
 
-def served(tx: Tx, ids: Iterable[UUID]) -> set[UUID]:
-    """Those of these deployments that a process has asked for lately."""
-    recent = deployment_polls.c.last_polled > tx.now - POLL_SILENCE
-    rows = tx.all(
-        select(deployment_polls.c.deployment_id).where(deployment_polls.c.deployment_id.in_(list(ids)), recent)
-    )
-    return {row.deployment_id for row in rows}
-
-
 # -- taking a run -----------------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, select, update
 
 from skylift import transitions
 from skylift.errors import NotFoundError
@@ -16,7 +16,7 @@ from skylift.models.pools import PoolSettings
 from skylift.models.runs import FlowRunUpdate
 from skylift.models.states import TERMINAL, State, StateDetails, StateType, make_state
 from skylift.names import random_name
-from skylift.store import attempts, due, sight, task_runs, timeline
+from skylift.store import attempts, due, prepared, sight, task_runs, timeline
 from skylift.store.engine import Tx
 from skylift.store.tables import attempts as attempts_table
 from skylift.store.tables import due as due_table
@@ -67,7 +67,7 @@ MOST_SUBFLOWS = 200
 
 def by_id(tx: Tx, run_id: UUID) -> Row[Any]:
     """The run. Raises `NotFoundError`."""
-    row = tx.one(select(flow_runs).where(flow_runs.c.id == run_id))
+    row = prepared.first(tx, flow_runs.c.id, run_id)
     if not row:
         raise NotFoundError(f"Flow run {run_id} not found")
     return row
@@ -75,7 +75,7 @@ def by_id(tx: Tx, run_id: UUID) -> Row[Any]:
 
 def find(tx: Tx, run_id: UUID) -> Row[Any] | None:
     """The run, if there is (still) one."""
-    return tx.one(select(flow_runs).where(flow_runs.c.id == run_id))
+    return prepared.first(tx, flow_runs.c.id, run_id)
 
 
 def by_idempotency_key(tx: Tx, flow_id: UUID, key: str) -> Row[Any] | None:
@@ -85,16 +85,15 @@ def by_idempotency_key(tx: Tx, flow_id: UUID, key: str) -> Row[Any] | None:
 
 def state(tx: Tx, state_id: UUID) -> State:
     """A state by its id."""
-    row = tx.one(select(flow_run_states).where(flow_run_states.c.id == state_id))
+    row = prepared.first(tx, flow_run_states.c.id, state_id)
     if not row:
         raise NotFoundError(f"State {state_id} not found")
-    return _state(row)
+    return state_of(row)
 
 
 def states(tx: Tx, state_ids: Iterable[UUID]) -> dict[UUID, State]:
     """States by their ids, at once."""
-    rows = tx.all(select(flow_run_states).where(flow_run_states.c.id.in_(list(state_ids))))
-    return {row.id: _state(row) for row in rows}
+    return {row.id: state_of(row) for row in prepared.every(tx, flow_run_states.c.id, state_ids)}
 
 
 def history(tx: Tx, run_id: UUID) -> list[State]:
@@ -104,10 +103,11 @@ def history(tx: Tx, run_id: UUID) -> list[State]:
         .where(flow_run_states.c.flow_run_id == run_id)
         .order_by(flow_run_states.c.timestamp, flow_run_states.c.id)
     )
-    return [_state(row) for row in rows]
+    return [state_of(row) for row in rows]
 
 
-def _state(row: Row[Any]) -> State:
+def state_of(row: Row[Any]) -> State:
+    """The state that a row of states holds."""
     return State(
         id=row.id,
         type=row.type,
@@ -160,9 +160,9 @@ def create_many(tx: Tx, wanted: Sequence[tuple[dict[str, Any], State]]) -> list[
         if row["parent_task_run_id"]:
             first.state_details.task_run_id = row["parent_task_run_id"]
         rows.append(row)
-    tx.run(insert(flow_runs), rows)
+    prepared.add(tx, flow_runs, *rows)
     pairs = list(zip(rows, (first for _, first in wanted), strict=True))
-    tx.run(insert(flow_run_states), [state_row(row["id"], first) for row, first in pairs])
+    prepared.add(tx, flow_run_states, *(state_row(row["id"], first) for row, first in pairs))
     for row, first in pairs:
         task_runs.follow(tx, row["parent_task_run_id"], row["id"], first)
     timeline.add(tx, [timeline.entry(tx, row["id"], "created", _describe(first)) for row, first in pairs])
@@ -207,9 +207,7 @@ def state_row(run_id: UUID, state: State) -> dict[str, Any]:
 
 def lock(tx: Tx, run_id: UUID) -> Row[Any]:
     """The run; others who want to change it wait until this transaction is over. Raises `NotFoundError`."""
-    row = tx.conn.execute(
-        update(flow_runs).where(flow_runs.c.id == run_id).values(updated=tx.now).returning(*flow_runs.c)
-    ).first()
+    row = prepared.lock(tx, flow_runs, run_id)
     if not row:
         raise NotFoundError(f"Flow run {run_id} not found")
     return row
@@ -237,8 +235,8 @@ def enter(
     changed = columns | _denormalised(new) | _times(known, new)
     if policy is not None:
         changed.setdefault("empirical_policy", policy)
-    tx.run(update(flow_runs).where(flow_runs.c.id == run.id).values(**changed))
-    tx.run(insert(flow_run_states).values(**state_row(run.id, new)))
+    prepared.change(tx, flow_runs, run.id, changed)
+    prepared.add(tx, flow_run_states, state_row(run.id, new))
     task_runs.follow(tx, run.parent_task_run_id, run.id, new)
     if note:
         timeline.note(tx, run.id, str(new.type).lower(), _describe(new))

@@ -40,13 +40,13 @@ def by_pool(tx: Tx, pool_rows: Iterable[Row[Any]]) -> dict[UUID, dict[UUID, int]
     for pool in pool_rows:
         pulled[pull.is_pull(pool.type)].append(pool.id)
         found[pool.id] = {}
+    if not found:
+        return found
     each, waits = attempts_table.c, flow_runs.c
     pushed = select(each.work_pool_id, each.work_queue_id).where(each.work_pool_id.in_(pulled[False]))
     taken = select(waits.work_pool_id, waits.work_queue_id).where(
         waits.work_pool_id.in_(pulled[True]), waits.state_type.in_(pull.HOLDING)
     )
-    if not found:
-        return found
     held = union_all(*[query for query, ids in ((pushed, pulled[False]), (taken, pulled[True])) if ids]).subquery()
     counted = select(held.c.work_pool_id, held.c.work_queue_id, func.count().label("slots"))
     for row in tx.all(counted.group_by(held.c.work_pool_id, held.c.work_queue_id)):

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, select
 
 from skylift.ids import new_id
+from skylift.store import prepared
 from skylift.store.engine import Tx
 from skylift.store.tables import flow_run_timeline as timeline
 
@@ -36,7 +37,7 @@ def entry(
 
 def add(tx: Tx, entries: Iterable[dict[str, Any]]) -> None:
     """Append lines."""
-    tx.run(insert(timeline), list(entries))
+    prepared.add(tx, timeline, *entries)
 
 
 def note(

@@ -46,4 +46,6 @@ class Json(TypeDecorator[Any]):
         return None if value is None else json.dumps(value, separators=(",", ":"))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return None if value is None else json.loads(value)
+        if value == "{}":  # most are empty, and a page has thousands
+            return {}
+        return [] if value == "[]" else None if value is None else json.loads(value)

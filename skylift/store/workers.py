@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, func, or_, select, update
 
 from skylift.errors import InvalidError, NotFoundError
 from skylift.ids import new_id
@@ -94,18 +94,19 @@ def _view(tx: Tx, row: Row[Any]) -> Worker:
     return Worker.model_validate(dict(row._mapping) | {"status": status})
 
 
+_HEARD_OF = (
+    select(table.c.work_pool_id, table.c.heartbeat_interval_seconds, func.max(table.c.last_heartbeat_time).label("at"))
+    .where(table.c.work_pool_id.in_(bindparam("pool_ids", expanding=True)), table.c.offline_at > bindparam("now"))
+    .group_by(table.c.work_pool_id, table.c.heartbeat_interval_seconds)
+)
+
+
 def pools_in_touch(tx: Tx, pool_ids: Iterable[UUID]) -> set[UUID]:
     """Those of these pools that have a worker of which one has heard lately."""
     ids = list(pool_ids)
     if not ids:
         return set()
-    rows = tx.all(
-        select(
-            table.c.work_pool_id, table.c.heartbeat_interval_seconds, func.max(table.c.last_heartbeat_time).label("at")
-        )
-        .where(table.c.work_pool_id.in_(ids), table.c.offline_at > tx.now)
-        .group_by(table.c.work_pool_id, table.c.heartbeat_interval_seconds)
-    )
+    rows = tx.all(_HEARD_OF, {"pool_ids": ids, "now": tx.now})
     return {
         row.work_pool_id
         for row in rows

@@ -1,0 +1,67 @@
+"""Statements that are built once and sent often: to build one costs as much time as to send it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, Insert, Row, Select, Table, Update, bindparam, insert, select, update
+
+from skylift.store.engine import Tx
+
+
+@cache
+def _select(column: Column[Any]) -> Select[Any]:
+    return select(column.table).where(column == bindparam("wanted"))
+
+
+@cache
+def _select_many(column: Column[Any]) -> Select[Any]:
+    return select(column.table).where(column.in_(bindparam("wanted", expanding=True)))
+
+
+@cache
+def _insert(table: Table) -> Insert:
+    return insert(table)
+
+
+@cache
+def _update(table: Table, names: tuple[str, ...]) -> Update:
+    return (
+        update(table).where(table.c.id == bindparam("of_id")).values({name: bindparam(f"new_{name}") for name in names})
+    )
+
+
+@cache
+def _lock(table: Table) -> Update:
+    return _update(table, ("updated",)).returning(*table.c)
+
+
+def first(tx: Tx, column: Column[Any], value: Any) -> Row[Any] | None:
+    """The row of the column's table that has this value there, if there is one."""
+    return tx.one(_select(column), {"wanted": value})
+
+
+def every(tx: Tx, column: Column[Any], values: Iterable[Any]) -> list[Row[Any]]:
+    """The rows that have one of these values there, in no order."""
+    wanted = list(values)
+    return tx.all(_select_many(column), {"wanted": wanted}) if wanted else []
+
+
+def add(tx: Tx, table: Table, *rows: dict[str, Any]) -> None:
+    """Insert rows; all have the same columns."""
+    if rows:
+        tx.run(_insert(table), list(rows) if len(rows) > 1 else rows[0])
+
+
+def change(tx: Tx, table: Table, row_id: UUID, values: dict[str, Any]) -> bool:
+    """Change columns of the row with this id; False where there is none."""
+    given = {f"new_{name}": value for name, value in values.items()}
+    return tx.run(_update(table, tuple(values)), {"of_id": row_id, **given}) == 1
+
+
+def lock(tx: Tx, table: Table, row_id: UUID) -> Row[Any] | None:
+    """The row, if there is one; others who want to change it wait until this transaction is over."""
+    return tx.one(_lock(table), {"of_id": row_id, "new_updated": tx.now})
