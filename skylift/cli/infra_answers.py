@@ -32,9 +32,13 @@ class Flag:
 FLAGS = (
     Flag("region", "AWS, Google: where runs are started."),
     Flag("cluster", "AWS: the ECS cluster."),
-    Flag("subnets", "AWS: subnets to run in, comma-separated; default: those of the default VPC.", "list"),
+    Flag("subnets", "AWS, Azure: subnets to run in, comma-separated; default: the default VPC's, Azure's own.", "list"),
     Flag("security_group", "AWS: the security group of runs; default: one of its own without inbound rules."),
-    Flag("dispatcher", "AWS, Google: who may push runs; default: on AWS this account, on Google whoever types."),
+    Flag(
+        "dispatcher",
+        "AWS, Google: who may push runs; default: on AWS this account, on Google whoever types. Azure: whose tokens to "
+        "trust outside of it, as issuer|subject.",
+    ),
     Flag("with_access_key", "AWS: push with an access key of a user of its own, not with a role.", "switch"),
     Flag("events_to", "AWS: the queue or function, Google: the Pub/Sub topic that is told when runs end."),
     Flag("project", "Google: the project."),
@@ -43,8 +47,8 @@ FLAGS = (
     Flag("repository", "AWS, Google: the repository for images."),
     Flag("subscription", "Azure: the subscription."),
     Flag("location", "Azure: where runs are started."),
-    Flag("resource_group", "Azure: the resource group."),
-    Flag("registry", "Azure: the container registry."),
+    Flag("resource_group", "Azure: the resource group; default: one of its own."),
+    Flag("registry", "Azure: the container registry, by its name or id; default: one of its own."),
     Flag("with_secret", "Azure: push with a client secret, not with a managed identity.", "switch"),
     Flag("environment", "Modal: the environment."),
     Flag("app", "Modal: the app that runs belong to."),
