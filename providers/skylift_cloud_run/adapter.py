@@ -64,8 +64,7 @@ class CloudRunProvider:
     def launch(self, launch: Launch) -> str:
         configuration = read_configuration(launch.configuration)
         client, place = client_and_place(configuration)
-        if configuration.credentials:
-            launch = replace(launch, secrets=launch.secrets - configuration.credentials.plain)
+        launch = replace(launch, secrets=launch.secrets - configuration.plain)
         if not request.is_under_runner(configuration.env):
             return self._launch_alone(launch, configuration, client, place)
         with self._stripes[launch.attempt_id.int % STRIPES]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from skylift.provider import Finding, ProviderError
+from skylift.provider import Finding, Launch, ProviderError
 from skylift_cloud_run import limits, request
 from skylift_cloud_run.client import PERMISSIONS, SECRET_PERMISSIONS, Client
 from skylift_cloud_run.configuration import Configuration, SecretReference, read_configuration
-from skylift_cloud_run.errors import NotFound
+from skylift_cloud_run.errors import AlreadyExists, NotFound
 from skylift_cloud_run.place import client_and_place, read_place
 from skylift_cloud_run.views import Place
 
@@ -31,7 +32,7 @@ def check(configuration: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _place(client, place)
     try:
         known = read_configuration({**configuration, "command": SAMPLE, "env": _plain(configuration.get("env"))})
-        body = request.shared_job(known)
+        body = _sample(known) if configuration.get("runner") is False else request.shared_job(known)
     except ProviderError as error:
         yield _failed("Configuration", error)
         return
@@ -41,6 +42,12 @@ def check(configuration: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _secrets(client, place, known)
     yield from _retries(body)
     yield _quota(configuration)
+
+
+def _sample(known: Configuration) -> dict[str, Any]:
+    """A job as bare commands get it."""
+    nobody = UUID(int=0)
+    return request.own_job(known, Launch(nobody, nobody, nobody, datetime.now(UTC), {}))
 
 
 def _plain(env: Any) -> dict[str, str]:
@@ -90,6 +97,8 @@ def _place(client: Client, place: Place) -> Iterator[Finding]:
 def _job(client: Client, place: Place, body: Mapping[str, Any]) -> Finding:
     try:
         client.create_job(place, request.shared_job_id(body), request.marked(body, UUID(int=0)), only_check=True)
+    except AlreadyExists:
+        pass
     except ProviderError as error:
         return _failed("Configuration", error)
     return Finding("Configuration", "ok", "Cloud Run would accept a job with it")

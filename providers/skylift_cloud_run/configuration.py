@@ -75,6 +75,13 @@ class Configuration(BaseModel):
         }
         return {**self.env_from_secrets, **{name: each for name, each in prefect.items() if each}}
 
+    @property
+    def plain(self) -> frozenset[str]:
+        """What is taken for secret by its variable's name, and is none: where secrets are, and whose keys they are."""
+        named = {text for each in self.references.values() for text in (each.secret, each.version)}
+        known = self.credentials.plain if self.credentials else frozenset[str]()
+        return known | named | ({self.pool_secret} if self.pool_secret else frozenset())
+
     def longest(self, body: Mapping[str, Any]) -> float:
         """Seconds that a task of this job may take where nobody says how long."""
         return GPU_LIMIT if "nodeSelector" in body["template"]["template"] else DAY
