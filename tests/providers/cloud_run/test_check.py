@@ -74,6 +74,15 @@ def test_a_configuration_that_google_refuses(cloud: LocalGoogle) -> None:
     assert (finding.verdict, "v1 API" in finding.message) == ("failed", True)
 
 
+def test_a_pool_of_bare_commands_is_checked_as_such(cloud: LocalGoogle) -> None:
+    body = job_body()
+    body["template"]["template"]["containers"][0]["args"] = ["--fast"]
+    assert found(job_body=body)["Configuration"].verdict == "failed"
+    findings = {each.what: each for each in new_provider().check(pool(job_body=body) | {"runner": False})}
+    assert findings["Configuration"].verdict == "ok"
+    assert "1.1 a second" in findings["Quota"].message
+
+
 def test_secrets_are_looked_for(cloud: LocalGoogle) -> None:
     cloud.secrets.put(PROJECT, "pool", "value")
     assert found(pool_secret="pool:1")["Secret"].verdict == "ok"

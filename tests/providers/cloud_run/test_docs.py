@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+
 from skylift_cloud_run import PROVIDER, PROVIDER_V1
 from skylift_cloud_run.client import PERMISSIONS, SECRET_PERMISSIONS
 from skylift_cloud_run.credentials import ENDPOINT
@@ -41,8 +43,26 @@ def test_the_commands_work(cloud: LocalGoogle, tmp_path: Path) -> None:
             assert ran.returncode == 0, ran.stderr + ran.stdout
             if "--file" in command:
                 fill_in(tmp_path / command[-1])
-    assert "failed" not in ran.stdout
-    assert PROJECT in ran.stdout
+        assert "failed" not in ran.stdout
+        assert PROJECT in ran.stdout
+        refer_as_prefect_does(service.url)
+        assert (
+            "failed"
+            not in subprocess.run(
+                [sys.executable, "-m", *command], env=environment, capture_output=True, text=True, check=True
+            ).stdout
+        )
+
+
+def refer_as_prefect_does(url: str) -> None:
+    """What `prefect work-pool create --provision-infra` writes into the template of a pool."""
+    with httpx.Client(base_url=url) as http:
+        pool = http.get("/work_pools/etl").json()
+        (block,) = http.post("/block_documents/filter", json={}).json()
+        template = pool["base_job_template"]
+        reference = {"$ref": {"block_document_id": block["id"]}}
+        template["variables"]["properties"]["credentials"]["default"] = reference
+        http.patch("/work_pools/etl", json={"base_job_template": template}).raise_for_status()
 
 
 def fill_in(path: Path) -> None:
