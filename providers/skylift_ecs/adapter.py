@@ -35,7 +35,7 @@ from skylift_ecs.client import Clients, EcsClient
 from skylift_ecs.definitions import KEEP, Definitions
 from skylift_ecs.error_table import StaleDefinition, UnknownRefusal
 from skylift_ecs.handles import Handle, parse
-from skylift_ecs.logs import Reader, Stream
+from skylift_ecs.logs import Reader, Stream, stream_of
 from skylift_ecs.network import Subnets
 from skylift_ecs.observe import OVERDUE, observe
 
@@ -234,7 +234,7 @@ class EcsProvider:
             target = definition.own_target(self.definitions.own(reach.client, name), reach.configuration)
         else:
             target = definition.build(reach.configuration, handle.region, "").target
-        return Stream(target.logs.group, f"{target.logs.stream}/{handle.task_id}") if target.logs else None
+        return stream_of(target, handle)
 
     def links(self, watched: Watched) -> Mapping[str, str]:
         """See `skylift.provider.Links`."""
@@ -242,11 +242,9 @@ class EcsProvider:
         handle = parse(watched.handle, configuration.place)
         if not handle:
             return {}
-        logs_at = None
-        if not configuration.own_definition:
-            logs_at = definition.build(configuration, handle.region, "").target.logs
-        stream = Stream(logs_at.group, f"{logs_at.stream}/{handle.task_id}") if logs_at else None
-        return links.links(handle, stream)
+        own = configuration.own_definition
+        target = None if own else definition.build(configuration, handle.region, "").target
+        return links.links(handle, stream_of(target, handle))
 
     # -- clean up -----------------------------------------------------------------------------------------------------
 

@@ -111,7 +111,7 @@ def _main(made: dict[str, Any], configuration: Configuration) -> dict[str, Any]:
     wanted = configuration.container_name
     main: dict[str, Any] = next((each for each in containers if wanted and each.get("name") == wanted), containers[0])
     main.setdefault("name", wanted or CONTAINER)
-    main.setdefault("image", IMAGE)
+    main.setdefault("image", configuration.image or IMAGE)
     main.setdefault("essential", True)
     if isinstance(main.get("environment"), Mapping):
         del main["environment"]  # Prefect's place for what the core hands out

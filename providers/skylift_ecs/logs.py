@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from skylift_ecs.client import EcsClient
+from skylift_ecs.definition import Target
+from skylift_ecs.handles import Handle
 
 MOST_PAGES = 8
 """Pages (of up to 10,000 lines) that one call reads."""
@@ -18,6 +20,12 @@ REMEMBERED = 1000
 class Stream:
     group: str
     name: str
+
+
+def stream_of(target: Target | None, handle: Handle) -> Stream | None:
+    """Where the task's lines are, if they go to CloudWatch."""
+    place = target and target.logs
+    return Stream(place.group, f"{place.stream}/{handle.task_id}") if place else None
 
 
 class Reader:

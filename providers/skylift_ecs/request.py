@@ -41,6 +41,7 @@ class Configuration(BaseModel):
     runner: bool = True
     python: str | None = None
     timeout_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    image: str | None = None
     aws_credentials: Credentials | None = None
     cluster: str | None = None
     vpc_id: str | None = None

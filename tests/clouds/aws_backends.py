@@ -17,7 +17,7 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
-REGION = "eu-central-1"
+ACCOUNT, REGION = "000000000000", "eu-central-1"
 KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 PATIENCE = 60.0
 

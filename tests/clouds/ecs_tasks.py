@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import threading
 import time
@@ -11,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.clouds.aws_backends import REGION, Backend
+from tests.clouds.aws_backends import ACCOUNT, REGION, Backend
 from tests.clouds.containers import IMAGE_PATH, Container, Containers
+from tests.clouds.ecs_events import event_of
 from tests.clouds.ecs_rules import is_fargate, providers_of
 
-ACCOUNT = "000000000000"
 MISSING_IMAGE = "missing"
 """Images whose name holds this cannot be pulled."""
 PHASE = 0.02
@@ -73,8 +72,7 @@ class Tasks:
         self.listeners: list[Callable[[dict[str, Any]], None]] = []
         self.visible_after = 0.0
         """Seconds until a task that was started is seen by lists and descriptions."""
-        self.closed = False
-        self.hold_in_provisioning = False
+        self.closed = self.hold_in_provisioning = False
         """Tasks wait for capacity, until this is false again or they are stopped."""
 
     def start(self, cluster: str, request: Mapping[str, Any], definition: Mapping[str, Any]) -> Task:
@@ -157,7 +155,9 @@ class Tasks:
 
     def _live(self, task: Task) -> None:
         try:
-            self._wait_for_room(task)
+            time.sleep(PHASE)
+            while self.hold_in_provisioning and not task.stop_wanted.is_set():
+                time.sleep(PHASE)
             self._change(task, lastStatus="PENDING")
             time.sleep(PHASE)
             with task.lock:
@@ -170,11 +170,6 @@ class Tasks:
                 task.about["containers"][0]["reason"] = str(error)
                 task.about |= {"stopCode": "TaskFailedToStart", "stoppedReason": str(error), "desiredStatus": "STOPPED"}
                 self._stopped(task)
-
-    def _wait_for_room(self, task: Task) -> None:
-        time.sleep(PHASE)
-        while self.hold_in_provisioning and not task.stop_wanted.is_set():
-            time.sleep(PHASE)
 
     def _begin(self, task: Task) -> None:
         main, override = task.main, task.override
@@ -301,34 +296,3 @@ def _log_place(task: Task) -> tuple[str, str] | None:
     if "awslogs-group" not in options:
         return None
     return options["awslogs-group"], f"{options['awslogs-stream-prefix']}/{task.main['name']}/{task.id}"
-
-
-def event_of(about: Mapping[str, Any]) -> dict[str, Any]:
-    """EventBridge's "ECS Task State Change": tags are not in there, times are text."""
-    times = {key: _text(value) for key, value in about.items() if key.endswith("At")}
-    containers = [dict(each) for each in about["containers"]]
-    detail = {**{key: value for key, value in about.items() if key != "tags"}, **times, "containers": containers}
-    return {
-        "version": "0",
-        "id": str(uuid.uuid4()),
-        "detail-type": "ECS Task State Change",
-        "source": "aws.ecs",
-        "account": ACCOUNT,
-        "time": _text(time.time()),
-        "region": REGION,
-        "resources": [about["taskArn"]],
-        "detail": {**detail, "updatedAt": _text(time.time())},
-    }
-
-
-def _text(at: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at % 1 * 1000):03d}Z"
-
-
-def disordered(events: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
-    """The same, some of them twice, in any order: so EventBridge may deliver them."""
-    chance = random.Random(seed)
-    twice = [each for each in events if chance.random() < 0.4]
-    mixed = [*events, *twice]
-    chance.shuffle(mixed)
-    return mixed

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from skylift_ecs import PROVIDER, quota, tasks
 from skylift_ecs.definition import SIZES
 from skylift_ecs.definitions import KEEP
 from skylift_ecs.permissions import ALL
 from tests.clouds.aws import LocalAws
-from tests.clouds.aws_backends import KEYS
-from tests.clouds.ecs_tasks import ACCOUNT
+from tests.clouds.aws_backends import ACCOUNT, KEYS
 from tests.providers.ecs.support import CLUSTER, ROLE
 from tests.support.service import serving
 
@@ -28,6 +29,7 @@ def blocks(language: str) -> list[str]:
     return [text for named, text in found if named == language]
 
 
+@pytest.mark.long
 def test_the_commands_work(cloud: LocalAws, tmp_path: Path) -> None:
     (tmp_path / "credentials.json").write_text(blocks("json")[0].replace("123456789012", ACCOUNT))
     (tmp_path / "home").mkdir()

@@ -12,7 +12,7 @@ from skylift.provider import Launch, Unreachable, Watched
 from skylift_ecs import EcsProvider, tasks
 from skylift_ecs.observe import OVERDUE
 from tests.clouds.aws import LocalAws
-from tests.clouds.ecs_tasks import disordered
+from tests.clouds.ecs_events import disordered
 from tests.providers.contract import new_launch, wait_for, watch
 from tests.providers.ecs.support import rendered
 
