@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from skylift_ecs.observe import OVERDUE
 from tests.clouds.aws import LocalAws
 from tests.clouds.ecs_events import disordered
 from tests.providers.contract import new_launch, wait_for, watch
-from tests.providers.ecs.support import rendered
+from tests.providers.ecs.support import leftovers, rendered
 
 
 def launched(cloud: LocalAws, provider: EcsProvider, *command: str, **more: Any) -> tuple[Launch, str]:
@@ -161,3 +162,39 @@ def test_links(cloud: LocalAws) -> None:
 
 def test_settling_is_shorter_than_the_patience_of_the_core() -> None:
     assert timedelta(seconds=tasks.SETTLE) < timedelta(seconds=EcsProvider.call_timeout)
+
+
+class TestLostAnswers:
+    """Of the calls that come after a launch; the contract has those of the launch itself."""
+
+    def test_a_stop(self, cloud: LocalAws) -> None:
+        provider = EcsProvider()
+        launch, handle = launched(cloud, provider, "sleep", "600")
+        cloud.mischief.order("StopTask", "lose_answer")
+        with pytest.raises(Unreachable):
+            provider.stop(watch(launch, handle), 0)
+        provider.stop(watch(launch, handle), 0)
+        ended = wait_for(
+            lambda: provider.status([watch(launch, handle)])[launch.attempt_id], lambda seen: seen.phase == "ended", 15
+        )
+        assert ended.fault is None
+
+    def test_a_clean_up(self, cloud: LocalAws) -> None:
+        provider = EcsProvider()
+        value = "hunter2-hunter2"
+        launch = replace(new_launch(rendered(cloud, ["true"], {"TOKEN": value})), secrets=frozenset([value]))
+        handle = provider.launch(launch)
+        assert wait_for(lambda: provider.status([watch(launch, handle)])[launch.attempt_id].exit_code == 0, bool, 10)
+        cloud.mischief.order("DeleteObject", "lose_answer")
+        with pytest.raises(Unreachable):
+            provider.cleanup(watch(launch, handle))
+        provider.cleanup(watch(launch, handle))
+        assert not leftovers(cloud)
+
+    def test_a_collection_of_definitions_is_no_reason_not_to_list(self, cloud: LocalAws) -> None:
+        provider = EcsProvider(keep_definitions=timedelta(seconds=-60))
+        launch, handle = launched(cloud, provider, "true")
+        assert wait_for(lambda: provider.status([watch(launch, handle)])[launch.attempt_id].exit_code == 0, bool, 10)
+        cloud.mischief.order("DeregisterTaskDefinition", "lose_answer")
+        assert provider.list_attempts(launch.installation_id, launch.configuration) == []
+        assert len(cloud.journal.calls("DeregisterTaskDefinition")) == 1
