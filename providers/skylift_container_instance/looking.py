@@ -70,15 +70,17 @@ def _look_at(place: Place, one: Watched, name: str, listed: Mapping[str, Group])
     judgement = judge(group, now=datetime.now(UTC), time_limit=limit)
     observation = judgement.observation
     if judgement.must_stop:
-        observation = _after_a_stop(client, place, name, observation)
+        observation = _after_a_stop(client, place, name, observation, limit)
     return replace(observation, handle=one.handle or place.group_id(name))  # Azure's own may differ in case
 
 
-def _after_a_stop(client: Client, place: Place, name: str, seen: Observation) -> Observation:
+def _after_a_stop(client: Client, place: Place, name: str, seen: Observation, limit: float | None) -> Observation:
     """Azure tries on by itself: an end is true only once Azure was told to stop, and nothing began meanwhile."""
     try:
         client.stop(place.resource_group, name)
     except InTransition:
         return seen if seen.phase == "running" else Observation("starting", reason=seen.reason)
     group = client.get(place.resource_group, name)
-    return judge(group, now=datetime.now(UTC)).observation if group and has_begun(group) else seen
+    if group and has_begun(group):
+        return judge(group, now=datetime.now(UTC), time_limit=limit).observation
+    return seen

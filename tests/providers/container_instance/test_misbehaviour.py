@@ -50,7 +50,7 @@ def test_two_launches_that_are_under_way_at_once(
 
 def test_two_puts_of_which_one_comes_too_early(harness: ContainerInstanceHarness, cloud: LocalAzure) -> None:
     """While the group is being created Azure refuses the second PUT, which is as good as an answer."""
-    cloud.behaviour.provisioning = 0.6
+    cloud.behaviour.provisioning = 1.5
     held = cloud.mischief.order("ContainerGroups_CreateOrUpdate", "hold")
     launch = new_launch(harness.configuration("lines", {}))
     with ThreadPoolExecutor(1) as pool:
@@ -158,7 +158,7 @@ def test_a_group_that_takes_no_orders_while_it_is_created(
     harness: ContainerInstanceHarness, cloud: LocalAzure, provider: Provider
 ) -> None:
     cloud.behaviour.refuses_stop_while_creating = True
-    cloud.behaviour.provisioning = 0.4
+    cloud.behaviour.provisioning = 1.2
     launch = new_launch(harness.configuration("endless", {}))
     provider.launch(launch)
     with pytest.raises(Unreachable):
