@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Text, delete, func, select, type_coerce, update
+from sqlalchemy import ColumnElement, Row, Select, Text, bindparam, delete, func, select, type_coerce, update
 
 from skylift.models.flows import CollisionStrategy
 from skylift.models.states import State, StateCreate, StateType, make_state
@@ -231,16 +231,19 @@ class Gate:
         return Reject(message, make_state(StateType.CANCELLED, self.tx.now, message=message))
 
 
+_PLACE = (
+    select(flow_runs.c.deployment_id, flow_runs.c.state_type, work_pools.c.id, work_pools.c.type)
+    .select_from(flow_runs.outerjoin(work_pools, work_pools.c.id == flow_runs.c.work_pool_id))
+    .where(flow_runs.c.id == bindparam("run_id"))
+)
+
+
 def gate(tx: Tx, run_id: UUID, wanted: StateCreate, *, force: bool = False) -> Gate:
     """Lock what a run needs slots of in order to enter this state. Call before the run is locked: pools come first,
     then deployments, then runs."""
     if force or wanted.type not in (StateType.PENDING, StateType.RUNNING):
         return Gate(tx)
-    found = tx.one(
-        select(flow_runs.c.deployment_id, flow_runs.c.state_type, work_pools.c.id, work_pools.c.type)
-        .select_from(flow_runs.outerjoin(work_pools, work_pools.c.id == flow_runs.c.work_pool_id))
-        .where(flow_runs.c.id == run_id)
-    )
+    found = tx.one(_PLACE, {"run_id": run_id})
     if not found or (found.type and not is_pull(found.type)):
         return Gate(tx)
     takes = wanted.type is StateType.PENDING and found.state_type not in HOLDING
