@@ -60,7 +60,13 @@ READS = re.compile(
 )
 
 
+ASKS_ELSEWHERE = ("/work_pools/{name}/check",)
+"""Reads that use a pool's credentials."""
+
+
 def expected(method: str, path: str) -> Role:
+    if path in ASKS_ELSEWHERE:
+        return Role.DEPLOYER
     if method == "GET" or READS.fullmatch(path):
         return Role.VIEWER
     return Role.DEPLOYER if any(re.match(each, path) for each in DEPLOYER_WRITES) else Role.ADMIN
