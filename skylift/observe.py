@@ -20,7 +20,8 @@ from sqlalchemy import Row, func, select, update
 
 from skylift import faults, templates
 from skylift.cleanup import clean_up
-from skylift.dispatch import put_off, relaunch
+from skylift.healing import relaunch
+from skylift.launching import put_off
 from skylift.models.pools import OnInfraLoss, PoolSettings
 from skylift.models.states import State, StateType, make_state
 from skylift.output import forward_output

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from skylift import dispatch, observe
+from skylift import dispatch, freezing, healing, launching, observe
 from skylift.provider import Provider
 from skylift_process import launcher
 from skylift_process.adapter import ProcessProvider
@@ -24,16 +24,16 @@ Strike = Callable[[], None]
 SEAMS: dict[str, tuple[Any, str, str]] = {
     # in a transaction, before its commit
     "claiming": (dispatch, "claim", "after"),
-    "freezing": (dispatch, "_freeze", "after"),
-    "recording": (dispatch, "_record", "after"),
-    "taking over": (dispatch, "_take_over", "after"),
+    "freezing": (freezing, "_freeze", "after"),
+    "recording": (launching, "record", "after"),
+    "taking over": (healing, "_take_over", "after"),
     "applying": (observe, "_apply", "after"),
     # between transactions
     "claimed": (dispatch, "_claim", "after"),
-    "frozen": (dispatch, "_freeze_all", "after"),
+    "frozen": (dispatch, "freeze_all", "after"),
     "before the launch": (ProcessProvider, "launch", "before"),
     "launched": (ProcessProvider, "launch", "after"),
-    "recorded": (dispatch, "_launch_all", "after"),
+    "recorded": (launching.Launches, "settle", "after"),
     "taken to look at": (observe, "_take", "after"),
     "asked": (ProcessProvider, "status", "after"),
     "applied": (observe, "_follow", "after"),
