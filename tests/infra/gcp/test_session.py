@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from tests.clients.conftest import ROOT
 from tests.clouds.google_project import LocalGoogleProject
 from tests.support.service import clean_environment, client_environment, serving
 from tests.support.terminal import Terminal
 
+PREFECT = ROOT / ".venv-prefect" / "bin" / "prefect"
 PROJECT = "central-kit-405415"
 CREATE = ("work-pool", "create", "--type", "cloud-run:push", "--provision-infra", "my-cloud-run-pool")
 
@@ -132,6 +138,68 @@ def test_without_a_terminal_what_is_missing_is_named(cloud: LocalGoogleProject, 
     command += ["--project", PROJECT, "--subnets", "x"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert "--subnets means nothing to work pools of type 'cloud-run:push'" in done.stderr
+
+
+def test_the_commands_of_the_page(desk: Desk) -> None:
+    """docs/provision/gcp.md, in the order of the page; the first one asks, and is refused."""
+    page = (ROOT / "docs" / "provision" / "gcp.md").read_text(encoding="utf-8")
+    first, *lines = [line.removeprefix("$ skylift ") for line in page.splitlines() if line.startswith("$ skylift ")]
+    assert tuple(shlex.split(first)) == CREATE
+    with desk.types(*shlex.split(first)) as terminal:
+        terminal.until("Google Cloud project: ")
+        terminal.type(PROJECT)
+        terminal.until("[y/N]: ")
+        terminal.type("n")
+        assert terminal.end() == 0, terminal.said
+    assert len(lines) > 8
+    for line in lines:
+        with desk.types(*shlex.split(line)) as terminal:
+            assert terminal.end() == 0, f"{line}\n{terminal.said}"
+        if line.startswith("work-pool check"):
+            assert "failed" not in terminal.said.lower(), terminal.said
+
+
+@pytest.mark.long
+def test_the_unmodified_prefect_client(desk: Desk) -> None:
+    """At a terminal, with a stand-in for the `gcloud` that it calls; and the pool that it makes runs flows."""
+    tools = desk.folder / "tools"
+    tools.mkdir()
+    gcloud = tools / "gcloud"
+    gcloud.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "tests/infra/gcp/gcloud.py"} "$@"\n')
+    gcloud.chmod(0o755)
+    env = desk.env | {"PATH": f"{tools}:{os.environ['PATH']}"}
+    command = [
+        str(PREFECT),
+        "work-pool",
+        "create",
+        "--type",
+        "cloud-run:push",
+        "--provision-infra",
+        "my-cloud-run-pool",
+    ]
+    with Terminal(command, env, desk.folder) as terminal:
+        for question in ("select which GCP project", "Proceed with infrastructure provisioning with default"):
+            terminal.until(question)
+            time.sleep(1.0)  # it draws its table before it listens
+            terminal.type("")
+        assert terminal.end() == 0, terminal.said
+    in_order(
+        terminal.said,
+        "Provisioning infrastructure for your work pool my-cloud-run-pool will require:",
+        "Creating GCP credentials block",
+        "Infrastructure successfully provisioned for 'my-cloud-run-pool' work pool!",
+        "Created work pool 'my-cloud-run-pool'!",
+    )
+    with httpx.Client(base_url=desk.url, timeout=30) as api:
+        flow = api.post("flows/", json={"name": "hello"}).json()
+        body = {"name": "first", "flow_id": flow["id"], "work_pool_name": "my-cloud-run-pool", "engine": "command"}
+        variables = {"command": "echo hello", "project": PROJECT}
+        api.post("deployments/", json=body | {"job_variables": variables}).raise_for_status()
+    run = [str(PREFECT), "--no-prompt", "deployment", "run", "hello/first", "--watch"]
+    said = subprocess.run(run, env=env, cwd=desk.folder, capture_output=True, text=True, timeout=100).stdout
+    assert "Completed" in said, said
+    (container,) = desk.cloud.containers.all.values()
+    assert container.exit_code == 0
 
 
 def in_order(shown: str, *parts: str) -> None:
