@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from skylift.provider import Rejected
+from skylift.job_configuration import parsed
 from skylift_cloud_run.credentials import Credentials
 
 DAY = 86_400.0
@@ -94,12 +94,4 @@ class Configuration(BaseModel):
 
 def read_configuration(values: Mapping[str, Any]) -> Configuration:
     """Raises `Rejected`, naming fields and never values."""
-    try:
-        return Configuration.model_validate({name: each for name, each in values.items() if each is not None})
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise Rejected(
-            f"The job configuration of a Cloud Run pool cannot be used: {field}: {first['msg']}",
-            remedy=f"Correct {field!r} in the pool's base job template or the job variables",
-        ) from None
+    return parsed(Configuration, values, "a Cloud Run pool")

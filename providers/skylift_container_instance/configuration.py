@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from skylift.provider import Rejected
+from skylift.job_configuration import parsed
 
 
 class Strict(BaseModel):
@@ -45,7 +45,14 @@ class AciCredentials(BaseModel):
     client_id: str | None = None
     tenant_id: str | None = None
     client_secret: str | None = None
-    credential_kwargs: dict[str, Any] | None = Field(default=None, max_length=0)
+    credential_kwargs: dict[str, Any] | None = None
+
+    @field_validator("credential_kwargs")
+    @classmethod
+    def _no_arguments(cls, given: dict[str, Any] | None) -> dict[str, Any] | None:
+        if given:
+            raise ValueError("must be empty: which cloud of Azure's is meant, SKYLIFT_AZURE_AUTHORITY says")
+        return given
 
 
 class LogAnalytics(Strict):
@@ -129,16 +136,4 @@ class Configuration(Strict):
 
 def read_configuration(values: Mapping[str, Any]) -> Configuration:
     """Raises `Rejected`, naming fields and never values."""
-    try:
-        return Configuration.model_validate(dict(values))
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
-    problem = first["msg"].removeprefix("Value error, ")
-    remedy = f"Correct {field!r} in the pool's base job template or the job variables" if field else "Correct them"
-    if field == "aci_credentials.credential_kwargs":
-        remedy = "Leave it empty: which cloud of Azure's is meant, SKYLIFT_AZURE_AUTHORITY says where Skylift runs"
-    raise Rejected(
-        f"The job configuration of a container instance pool cannot be used: {f'{field}: ' if field else ''}{problem}",
-        remedy=remedy,
-    )
+    return parsed(Configuration, values, "a container instance pool")

@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from skylift.confidential import refuse_secrets
+from skylift.job_configuration import parsed
 from skylift.provider import Launch, Rejected
 from skylift_ecs.credentials import Credentials
 
@@ -125,15 +126,7 @@ class Configuration(BaseModel):
 
 def read_configuration(values: Mapping[str, Any]) -> Configuration:
     """Raises `Rejected`, naming fields and never values."""
-    try:
-        return Configuration.model_validate({name: value for name, value in values.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise Rejected(
-            f"The job configuration of an ECS pool cannot be used: {field}: {first['msg']}",
-            remedy=f"Correct {field!r} in the pool's base job template or the job variables",
-        ) from None
+    return parsed(Configuration, values, "an ECS pool")
 
 
 def reach(values: Mapping[str, Any]) -> Configuration:

@@ -6,12 +6,13 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from skylift.confidential import NONCE, refuse_secrets
+from skylift.job_configuration import parsed
 from skylift.provider import Launch, Rejected
 
 LONGEST = 24 * 3600
@@ -25,7 +26,6 @@ MARK = {"skylift": "attempt"}
 TAG_LENGTH = 63
 VARIABLE = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 OBJECT_NAME = r"^[a-zA-Z0-9._-]{1,64}$"
-Read = TypeVar("Read", bound=BaseModel)
 
 
 class Credentials(BaseModel):
@@ -121,12 +121,12 @@ class Plan:
 
 def read_place(values: Mapping[str, Any]) -> Place:
     """Raises `Rejected`."""
-    return _read(Place, {name: values.get(name) for name in Place.model_fields if values.get(name) is not None})
+    return parsed(Place, {name: values.get(name) for name in Place.model_fields}, "a Modal pool")
 
 
 def read_configuration(values: Mapping[str, Any]) -> Configuration:
     """Raises `Rejected`, naming fields and never values."""
-    configuration = _read(Configuration, {name: each for name, each in values.items() if each is not None})
+    configuration = parsed(Configuration, values, "a Modal pool")
     wrong = [name for name in configuration.env if not VARIABLE.fullmatch(name)]
     if wrong:
         raise Rejected(
@@ -236,15 +236,3 @@ def _texts(value: Any) -> Iterator[str]:
         case list():
             for each in value:
                 yield from _texts(each)
-
-
-def _read(model: type[Read], values: Mapping[str, Any]) -> Read:
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the limits"
-        raise Rejected(
-            f"The job configuration of a Modal pool cannot be used: {where}: {first['msg']}.",
-            remedy=f"Correct {where!r} in the pool's base job template or the job variables.",
-        ) from None

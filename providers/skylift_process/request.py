@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from skylift.job_configuration import parsed
 from skylift.provider import Rejected
 from skylift_process import shim
 
@@ -40,15 +41,7 @@ class Configuration(BaseModel):
 
 def read_configuration(values: Mapping[str, Any]) -> Configuration:
     """Raises `Rejected`, naming fields and never values."""
-    try:
-        configuration = Configuration.model_validate(dict(values))
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise Rejected(
-            f"The job configuration of a process pool cannot be used: {field}: {first['msg']}.",
-            remedy=f"Correct {field!r} in the pool's base job template or the job variables.",
-        ) from None
+    configuration = parsed(Configuration, values, "a process pool")
     if not configuration.command[0]:
         raise Rejected("The command is empty.", remedy="Set 'command', or give the deployment an entrypoint.")
     for name, value in configuration.env.items():
