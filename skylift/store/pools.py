@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from skylift import templates
@@ -39,13 +39,13 @@ def create(tx: Tx, wanted: WorkPoolCreate) -> Row[Any]:
         "default_queue_id": queue_id,
         "claims": 0,
     }
-    if tx.one(select(work_pools.c.id).where(work_pools.c.name == wanted.name)):
+    if prepared.first(tx, work_pools.c.name, wanted.name):
         raise ConflictError(f"A work pool named {wanted.name!r} already exists")
     try:
-        tx.run(insert(work_pools).values(values))
+        prepared.add(tx, work_pools, values)
     except IntegrityError as error:
         raise ConflictError(f"A work pool named {wanted.name!r} already exists") from error
-    _insert_queue(tx, queue_id, pool_id, WorkQueueCreate(name=DEFAULT_QUEUE, priority=1))
+    _add_queue(tx, queue_id, pool_id, 1, WorkQueueCreate(name=DEFAULT_QUEUE))
     return by_name(tx, wanted.name)
 
 
@@ -144,9 +144,13 @@ def _insert_queue(tx: Tx, queue_id: UUID, pool_id: UUID, wanted: WorkQueueCreate
     priority = wanted.priority or next(n for n in range(1, len(taken) + 2) if n not in taken)
     if priority in taken:
         _shift(tx, pool_id, priority, taken)
-    values = wanted.model_dump() | {"id": queue_id, "work_pool_id": pool_id, "priority": priority}
-    tx.run(insert(work_queues).values(**values, created=tx.now, updated=tx.now))
+    _add_queue(tx, queue_id, pool_id, priority, wanted)
     return queue_by_id(tx, queue_id)
+
+
+def _add_queue(tx: Tx, queue_id: UUID, pool_id: UUID, priority: int, wanted: WorkQueueCreate) -> None:
+    values = wanted.model_dump() | {"id": queue_id, "work_pool_id": pool_id, "priority": priority}
+    prepared.add(tx, work_queues, values | {"created": tx.now, "updated": tx.now})
 
 
 def _priorities(tx: Tx, pool_id: UUID) -> set[int]:
@@ -169,7 +173,7 @@ def _shift(tx: Tx, pool_id: UUID, start: int, taken: set[int]) -> None:
 
 def queue_by_id(tx: Tx, queue_id: UUID) -> Row[Any]:
     """The queue with this id. Raises `NotFoundError`."""
-    row = tx.one(select(work_queues).where(work_queues.c.id == queue_id))
+    row = prepared.first(tx, work_queues.c.id, queue_id)
     if not row:
         raise NotFoundError(f"Work queue {queue_id} not found")
     return row
@@ -195,7 +199,7 @@ def only_queue_named(tx: Tx, name: str) -> Row[Any]:
 
 def queues_of(tx: Tx, pool_id: UUID) -> list[Row[Any]]:
     """The pool's queues, the highest priority first."""
-    return tx.all(select(work_queues).where(work_queues.c.work_pool_id == pool_id).order_by(work_queues.c.priority))
+    return sorted(prepared.every(tx, work_queues.c.work_pool_id, [pool_id]), key=lambda row: row.priority)
 
 
 def update_queue(tx: Tx, queue_id: UUID, changes: WorkQueueUpdate) -> None:

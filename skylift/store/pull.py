@@ -74,7 +74,8 @@ def scheduled(
     pool and queues have slots for. Reading takes nothing."""
     if pool.is_paused:
         return []
-    used = occupied(tx, pool.id)
+    is_limited = any(row.concurrency_limit is not None for row in (pool, *queues))
+    used = occupied(tx, pool.id) if is_limited else {}
     room = min(limit, _room(pool, sum(used.values())))
     found: list[Row[Any]] = []
     for queue in sorted(queues, key=lambda row: row.priority):
