@@ -163,7 +163,8 @@ class DockerProvider:
     def logs(self, watched: Watched, last: int) -> list[str]:
         for engine, container in self._found(watched):
             with _no_logs_to_read():
-                return output.last_lines(engine.log_frames(container.id, tail=last), last)
+                # All of it: asked for the last lines, Podman mixes those of stdout and stderr up.
+                return output.last_lines(engine.log_frames(container.id), last)
         return []
 
     def output_since(self, watched: Watched, offset: int) -> tuple[list[tuple[datetime, str]], int]:
@@ -172,7 +173,7 @@ class DockerProvider:
             is_over = not container.is_unstarted and not observing.unended("", container.state)
             since = output.Offset.read(offset).second - 1
             with _no_logs_to_read():
-                pieces = engine.log_frames(container.id, since=since if since > 0 else None)
+                pieces = engine.log_frames(container.id, since if since > 0 else None)
                 return output.read_on(pieces, offset, is_over=is_over)
         return [], offset
 

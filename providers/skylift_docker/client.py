@@ -47,6 +47,9 @@ STOP_PATIENCE = 0.5
 CONNECTIONS = 32
 LOG_CHUNK = 65536
 
+Piece = tuple[int, bytes]
+"""Of a container's output: 1 (stdout) or 2 (stderr), and (a part of) a line with its instant in front."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -174,14 +177,15 @@ class Engine:
         """With its anonymous volumes; the engine refuses that for one that runs."""
         self._api.remove_container(container, v=True)
 
-    def log_frames(self, container: str, *, since: int | None = None, tail: int | None = None) -> Iterator[bytes]:
-        """What the container wrote, piece by piece: each is (a part of) a line, with its instant in front."""
-        asked: dict[str, Any] = {"stdout": 1, "stderr": 1, "timestamps": 1, "tail": "all" if tail is None else tail}
+    def log_frames(self, container: str, since: int | None = None) -> Iterator[Piece]:
+        """What the container wrote, in the order in which it came."""
+        asked: dict[str, Any] = {"stdout": 1, "stderr": 1, "timestamps": 1}
         if since:
             asked["since"] = since
         url = f"{self._api.base_url}/v{self._api.api_version}/containers/{quote(container, safe='')}/logs"
         with self._api.get(url, params=asked, stream=True) as answer:
             if answer.status_code >= 400:
+                _ = answer.content  # while the connection is open: the words of the refusal are in it
                 answer.raise_for_status()
             yield from _frames(answer.iter_content(LOG_CHUNK))
 
@@ -206,11 +210,11 @@ class Engine:
         return found
 
 
-def _frames(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Taken apart: eight bytes of header, the last four of them the length of what follows."""
+def _frames(chunks: Iterable[bytes]) -> Iterator[Piece]:
+    """Taken apart: eight bytes of header, the first of them the stream, the last four the length of what follows."""
     buffer = b""
     for chunk in chunks:
         buffer += chunk
         while len(buffer) >= 8 and len(buffer) >= (end := 8 + int.from_bytes(buffer[4:8], "big")):
-            yield buffer[8:end]
+            yield buffer[0], buffer[8:end]
             buffer = buffer[end:]

@@ -84,7 +84,7 @@ class EngineProxy(HttpCloud):
         connection.request(request.method, request.path + query, request.body or None, headers)
         answer = connection.getresponse()
         told = {name: value for name, value in answer.getheaders() if name.lower() not in DROPPED}
-        if request.query.get("follow") in ("1", "true", "True"):
+        if request.query.get("follow") in ("1", "true", "True") or request.path.endswith("/images/create"):
             return Answer(answer.status, _as_they_come(connection, answer), told)
         with closing(connection):
             return Answer(answer.status, answer.read(), told)

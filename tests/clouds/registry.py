@@ -12,6 +12,7 @@ import io
 import json
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from tests.clouds.http_cloud import Answer, HttpCloud, Request
@@ -60,7 +61,7 @@ class Registry(HttpCloud):
             return _refused(404, "NAME_UNKNOWN", "repository name not known to registry")
         manner, kind, what = match.groups()
         if manner == "busy":
-            return _refused(429, "TOOMANYREQUESTS", "You have reached your pull rate limit")
+            return _refused(429, "TOOMANYREQUESTS", "You have reached your pull rate limit", {"Retry-After": "1"})
         if manner == "private" and not _signed_in(request):
             return _refused(401, "UNAUTHORIZED", "authentication required")
         if kind == "blobs":
@@ -78,9 +79,9 @@ def _signed_in(request: Request) -> bool:
     return given == base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
 
-def _refused(status: int, code: str, message: str) -> Answer:
-    headers = {"WWW-Authenticate": 'Basic realm="tests"'} if status == 401 else {}
-    return Answer(status, {"errors": [{"code": code, "message": message}]}, headers)
+def _refused(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Answer:
+    challenge = {"WWW-Authenticate": 'Basic realm="tests"'} if status == 401 else {}
+    return Answer(status, {"errors": [{"code": code, "message": message}]}, challenge | dict(headers or {}))
 
 
 def _unknown(what: str) -> Answer:

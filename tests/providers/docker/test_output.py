@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skylift_docker.client import _frames
+from skylift_docker.client import Piece, _frames
 from skylift_docker.observing import ended, instant, is_overdue, unended
 from skylift_docker.output import Offset, last_lines, read_on
 
@@ -18,21 +18,21 @@ PIECE = 6
 """Bytes of the longest piece here; engines take 8 or 16 KiB."""
 
 
-def written(lines: list[tuple[int, str]], *, fine: bool) -> list[bytes]:
+def written(lines: list[tuple[int, str]], *, fine: bool, stream: int = 1) -> list[Piece]:
     """As an engine keeps lines of so many milliseconds after the begin; `fine`: Docker's nanoseconds, or Podman's
     seconds."""
-    pieces: list[bytes] = []
+    pieces: list[Piece] = []
     for milliseconds, line in lines:
         at = BEGAN + timedelta(milliseconds=milliseconds)
         stamp = at.strftime("%Y-%m-%dT%H:%M:%S") + (f".{at.microsecond:06d}000Z" if fine else "Z")
         raw = line.encode() + b"\n"
-        pieces += [f"{stamp} ".encode() + raw[start : start + PIECE] for start in range(0, len(raw), PIECE)]
+        pieces += [(stream, f"{stamp} ".encode() + raw[start : start + PIECE]) for start in range(0, len(raw), PIECE)]
     return pieces
 
 
-def since(pieces: list[bytes], second: int) -> list[bytes]:
+def since(pieces: list[Piece], second: int) -> list[Piece]:
     """What an engine tells of them from a second on."""
-    return [piece for piece in pieces if int(_at(piece).timestamp()) >= second]
+    return [(stream, piece) for stream, piece in pieces if int(_at(piece).timestamp()) >= second]
 
 
 def _at(piece: bytes) -> datetime:
@@ -67,7 +67,7 @@ def test_every_line_comes_once_however_often_is_asked(
 
 def test_a_line_that_comes_late_is_not_lost() -> None:
     """Two streams of a container: one is written down before the other, with a later instant."""
-    late, early = b"2026-01-01T00:00:01.000000001Z b\n", b"2026-01-01T00:00:00.999999999Z a\n"
+    late, early = (1, b"2026-01-01T00:00:01.000000001Z b\n"), (2, b"2026-01-01T00:00:00.999999999Z a\n")
     lines, offset = read_on([late], 0, is_over=False)
     assert [text for _, text in lines] == ["b"]
     lines, offset = read_on([late, early], offset, is_over=False)
@@ -76,7 +76,7 @@ def test_a_line_that_comes_late_is_not_lost() -> None:
 
 
 def test_a_last_line_without_an_end() -> None:
-    pieces = [b"2026-01-01T00:00:00Z one\n", b"2026-01-01T00:00:00Z two"]
+    pieces = [(1, b"2026-01-01T00:00:00Z one\n"), (1, b"2026-01-01T00:00:00Z two")]
     lines, offset = read_on(pieces, 0, is_over=False)
     assert [text for _, text in lines] == ["one"]
     lines, offset = read_on(pieces, offset, is_over=True)
@@ -85,6 +85,20 @@ def test_a_last_line_without_an_end() -> None:
     assert last_lines(pieces, 1) == ["two"]
     assert last_lines(pieces, 5) == ["one", "two"]
     assert last_lines([], 5) == []
+
+
+def test_lines_of_two_streams_are_not_mixed() -> None:
+    def piece(stream: int, second: int, text: bytes) -> Piece:
+        return stream, b"2026-01-01T00:00:%02dZ %b" % (second, text)
+
+    pieces = [piece(1, 1, b"a"), piece(2, 1, b"x"), piece(1, 1, b"b\n"), piece(2, 2, b"y\n"), piece(1, 2, b"c")]
+    assert read_on(pieces[:3], 0, is_over=False) == ([], 0), "what is behind an open line waits for its end"
+    lines, offset = read_on(pieces, 0, is_over=False)
+    assert [text for _, text in lines] == ["ab", "xy"]
+    pieces += [piece(2, 20, b"z\n")]
+    lines, offset = read_on(pieces, offset, is_over=False)
+    assert sorted(text for _, text in lines) == ["c", "z"], "a line without an end is shown after a while"
+    assert read_on(pieces, offset, is_over=True) == ([], offset)
 
 
 def test_much_comes_in_portions() -> None:
@@ -104,7 +118,9 @@ def test_much_comes_in_portions() -> None:
 @given(st.lists(st.binary(min_size=0, max_size=50)), st.integers(1, 30))
 def test_frames_are_taken_apart(contents: list[bytes], size: int) -> None:
     raw = b"".join(b"\x01\0\0\0" + len(each).to_bytes(4, "big") + each for each in contents)
-    assert list(_frames(raw[start : start + size] for start in range(0, len(raw), size))) == contents
+    assert list(_frames(raw[start : start + size] for start in range(0, len(raw), size))) == [
+        (1, each) for each in contents
+    ]
 
 
 @pytest.mark.parametrize(
