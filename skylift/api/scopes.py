@@ -27,7 +27,6 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Column, Row, select
 
-from skylift.api.deps import PartsDep
 from skylift.errors import ForbiddenError, SkyliftError
 from skylift.ids import API_KEY_PREFIX, RUN_TOKEN_PREFIX, token_hash
 from skylift.models.api_keys import Role
@@ -137,10 +136,18 @@ ROLES = list(Role)
 PERSON = Caller("person")
 
 
-async def caller_of(request: Request, parts: PartsDep) -> Caller:
-    """Who this is, by the Authorization header. Raises `UnauthorizedError`."""
+async def caller_of(request: Request) -> Caller:
+    """Who this is, by the Authorization header; found out once for each request. Raises `UnauthorizedError`."""
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is None:
+        known = request.state.caller = await _identified(request)
+    return known
+
+
+async def _identified(request: Request) -> Caller:
     if request.app.state.is_trusted:
         return PERSON
+    parts: Parts = request.app.state.parts
     secret = secret_of(request.headers.get("Authorization", ""))
     if parts.store.answers_at_once:
         return identify(parts, secret)
@@ -204,8 +211,10 @@ class Declared:
     only_looks: bool = False
     """The run that is named may also be one that the caller has asked for."""
 
-    async def __call__(self, request: Request, caller: CallerDep, parts: PartsDep) -> None:
-        # On the loop as far as no database is asked: each thread that is waited for costs as much as a query.
+    async def __call__(self, request: Request) -> None:
+        # On the loop as far as no database is asked: each thread that is waited for costs as much as a query. So does
+        # each dependency that FastAPI has to look up: this one asks for the request alone.
+        caller = await caller_of(request)
         request.state.seen_by = caller.flow_run_id
         if not caller.is_run:
             caller.must_be(self.role_for(request.method))
@@ -216,7 +225,8 @@ class Declared:
         if self.scope is Scope.NONE:
             raise ForbiddenError("The token of a run may not do this: it needs a person's credentials")
         if self.parameter:
-            await run_in_threadpool(self._check_named, caller, parts, _id(request.path_params[self.parameter]))
+            named = _id(request.path_params[self.parameter])
+            await run_in_threadpool(self._check_named, caller, request.app.state.parts, named)
 
     def _check_named(self, caller: Caller, parts: Parts, named: UUID | None) -> None:
         if self.only_looks:
