@@ -222,7 +222,9 @@ def _range(reserved: float | None, limit: float | None) -> float | tuple[float, 
 
 def _refuse_secrets(configuration: Configuration, launch: Launch) -> None:
     hidden = {"env", "modal_credentials"}
-    for name, value in configuration.model_dump(exclude=hidden, exclude_none=True).items():
+    # What these hold are names in Modal; the variables sound secret, so that their values count as such.
+    names_only = {"pool_secret", "registry_secret", "secrets"}
+    for name, value in configuration.model_dump(exclude=hidden | names_only, exclude_none=True).items():
         refuse_secrets(name, _texts(value), launch.secrets)
 
 

@@ -68,7 +68,11 @@ class Filler:
         for leaf in leaves(value):
             if isinstance(leaf, str) and leaf:
                 self.secrets.add(leaf)
-            elif isinstance(leaf, int | float) and len(str(leaf)) >= SHORTEST_SECRET_NUMBER and leaf is not True:
+            elif (
+                isinstance(leaf, int | float)
+                and not isinstance(leaf, bool)
+                and len(str(leaf)) >= SHORTEST_SECRET_NUMBER
+            ):
                 self.secrets.add(str(leaf))
 
     def _text(self, text: Text, path: Path, fail: Fail) -> Any:

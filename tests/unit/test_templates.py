@@ -457,3 +457,15 @@ def test_a_render_takes_about_a_millisecond() -> None:
         render(TEMPLATE, layers, context={"flow_run": {"name": "n"}}, lookup=lookup)
         best = min(best, time.perf_counter() - start)
     assert best < 0.003, "more than three times the target, at best of fifty"
+
+
+def test_a_switch_is_no_secret() -> None:
+    """Whatever its name: or else every False in a log would be masked."""
+    switch = {"type": "boolean", "default": False}
+    template = {
+        "variables": {"type": "object", "properties": {"with_token": switch}},
+        "job_configuration": {"with_token": "{{ with_token }}"},
+    }
+    rendered = render(template, [], context={}, lookup=Fetched())
+    assert rendered.configuration == {"with_token": False}
+    assert rendered.secrets == frozenset()

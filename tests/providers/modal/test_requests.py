@@ -32,6 +32,18 @@ def test_the_template_renders_to_a_configuration() -> None:
     assert plan.options == {"timeout": 24 * 3600}
 
 
+def test_names_of_modals_secrets_are_no_secrets() -> None:
+    """Though the variables that hold them sound so."""
+    template = ModalProvider().base_job_template()
+    names = {"pool_secret": "admission", "registry_secret": "registry", "secrets": ["database"]}
+    for name, value in names.items():
+        template["variables"]["properties"][name]["default"] = value
+    rendered = render(template, [], context={}, lookup=Fetched())
+    launch = new_launch({**rendered.configuration, "command": ["true"], "env": {}})
+    plan = request.plan(replace(launch, secrets=rendered.secrets))
+    assert plan.secret_names == ("database", "admission")
+
+
 def test_each_variable_of_the_template_reaches_the_configuration() -> None:
     template = ModalProvider().base_job_template()
     variables = set(template["variables"]["properties"]) - {"capacity_fallbacks"}
