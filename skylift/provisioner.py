@@ -53,6 +53,8 @@ class PoolIdentity:
     api_url: str = ""
     block: Mapping[str, Any] = field(default_factory=dict)
     """What its credentials block holds now, secrets masked: which key is the one in use."""
+    recorded: Mapping[str, Any] = field(default_factory=dict)
+    """The `resources` on record, for clouds whose things cannot carry a mark."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class Identity:
     workspace: str
     who: str
     expires: datetime | None
+    is_service_user: bool = False
 
 
 class Modal:
@@ -64,9 +65,10 @@ class Modal:
             return await client._stub.TokenInfoGet(sdk("modal_proto.api_pb2", extra="modal").TokenInfoGetRequest())
 
         told = self.connection.run(ask, READ_TIMEOUT)
-        who = told.service_user_identity.service_user_name or told.user_identity.username
+        service_user = told.service_user_identity.service_user_name
+        who = service_user or told.user_identity.username
         expires = told.expires_at.ToDatetime(UTC) if told.expires_at.seconds else None
-        return Identity(told.workspace_id, told.workspace_name, who, expires)
+        return Identity(told.workspace_id, told.workspace_name, who, expires, bool(service_user))
 
     def launch(self, plan: Plan, attempt_id: UUID, departure: Departure) -> Record:
         """The attempt's sandbox, made unless there is, or was, one. Raises the port's errors."""

@@ -45,9 +45,21 @@ def open_infrastructure(api: Api, provisioner: Provisioner, name: str, answers: 
     """Check credentials and answers. Raises `ClickException`."""
     here = api.get("/skylift/installation")
     block = find_block(api, provisioner.block_type, block_name(name, provisioner))
-    pool = PoolIdentity(name, provisioner.type, UUID(here["id"]), here["api_url"], block["data"] if block else {})
+    held, made = block["data"] if block else {}, find_record(api, name).get("resources", {})
+    pool = PoolIdentity(name, provisioner.type, UUID(here["id"]), here["api_url"], held, made)
     with in_words():
         return provisioner.open(pool, answers)
+
+
+def find_record(api: Api, name: str) -> dict[str, Any]:
+    """What is on record of the pool's infrastructure; empty where nothing is."""
+    try:
+        found: dict[str, Any] = api.get(path("work_pools", name, "infrastructure"))
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return {}
+    return found
 
 
 def block_name(pool: str, provisioner: Provisioner) -> str:

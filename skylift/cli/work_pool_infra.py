@@ -43,7 +43,7 @@ def plan_and_make(
     from skylift.cli.client import path
 
     provisioner = provisioning.provisioner_of(type_)
-    known = _known_answers(api, name)
+    known = provisioning.find_record(api, name).get("answers", {})
     with provisioning.in_words():
         answers = answers_for(provisioner, known | given, ask_names=choose_names)
     infrastructure = provisioning.open_infrastructure(api, provisioner, name, answers)
@@ -63,19 +63,6 @@ def plan_and_make(
     run_canary(api, name, wanted=canary, output=output)
     made: dict[str, Any] = api.get(path("work_pools", name))
     return made
-
-
-def _known_answers(api: Api, name: str) -> dict[str, Any]:
-    """What was answered the last time."""
-    from skylift.cli.client import ApiError, path
-
-    try:
-        answers: dict[str, Any] = api.get(path("work_pools", name, "infrastructure"))["answers"]
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return {}
-    return answers
 
 
 def _tell_next(handover: Handover, registry_login: str | None) -> None:
