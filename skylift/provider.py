@@ -209,13 +209,16 @@ class ReadsEvents(Protocol):
         ...
 
 
+Verdict = Literal["ok", "warning", "failed", "unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One line of what `work-pool check` found."""
 
     what: str
     """A few words: Identity, Permissions, Cluster, Image, Network, Quota, Pool secret…"""
-    verdict: Literal["ok", "warning", "failed", "unknown"]
+    verdict: Verdict
     message: str
     remedy: str | None = None
 

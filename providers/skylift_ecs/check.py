@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from skylift.provider import Finding, ProviderError, Rejected, Unreachable
+from skylift.provider import Finding, ProviderError, Rejected, Unreachable, Verdict
 from skylift_ecs import definition, quota
 from skylift_ecs.client import EcsClient
 from skylift_ecs.credentials import Credentials
-from skylift_ecs.permissions import ALL
+from skylift_ecs.permissions import ALL, Names
 from skylift_ecs.probe import Probe
 from skylift_ecs.request import Configuration, read_configuration
 
@@ -42,7 +42,7 @@ def check(values: Mapping[str, Any], client_of: Callable[[Credentials], EcsClien
 
 def _looks(configuration: Configuration, client: EcsClient, probe: Probe, arn: str) -> dict[str, Look]:
     return {
-        "Permissions": lambda: _permissions(configuration, probe, arn),
+        "Permissions": lambda: _permissions(configuration, client, probe, arn),
         "Cluster": lambda: _cluster(configuration, probe),
         "Task definition": lambda: _definition(configuration, client, probe),
         "Network": lambda: _network(configuration, client),
@@ -52,20 +52,33 @@ def _looks(configuration: Configuration, client: EcsClient, probe: Probe, arn: s
     }
 
 
-def _permissions(configuration: Configuration, probe: Probe, arn: str) -> Iterator[Finding]:
+def _permissions(configuration: Configuration, client: EcsClient, probe: Probe, arn: str) -> Iterator[Finding]:
     if arn.endswith(":root"):
         yield Finding("Permissions", "ok", "The account's root user may do everything", "Use a role with less")
         return
-    wanted = {each.action for each in ALL if each.purpose in ("runs", "logs")}
-    if configuration.secrets_bucket:
-        wanted |= {each.action for each in ALL if each.purpose == "secrets"}
-    denied = probe.denied(_principal(arn), wanted)
+    roles = list(_role_arns(configuration).values())
+    purposes = {"runs", "logs"} | ({"secrets"} if configuration.secrets_bucket else set())
+    wanted = [each for each in ALL if each.purpose in purposes and (roles or each.resource != "roles")]
+    principal = _principal(arn)
+    names = Names(
+        partition=arn.split(":")[1],
+        region=client.region,
+        account=arn.split(":")[4],
+        cluster=configuration.place.rpartition("/")[2],
+        log_group=definition.log_group(configuration),
+        dispatcher=principal,
+        roles=roles,
+        bucket=configuration.secrets_bucket or "",
+    )
+    denied = probe.denied(names, wanted)
     if denied:
-        remedy = "Allow them to the role or user; docs/providers/ecs.md has the policy"
-        # Simulated without resources: a policy that names some may allow more than this can see.
-        yield Finding("Permissions", "warning", f"Not allowed, or on some resources only: {', '.join(denied)}", remedy)
+        remedy = f"Allow them to {principal}; docs/providers/ecs.md has the policy"
+        only_logs = all(each.purpose == "logs" for each in wanted if each.action in denied)
+        verdict: Verdict = "warning" if only_logs else "failed"
+        yield Finding("Permissions", verdict, f"Not allowed: {', '.join(sorted(denied))}", remedy)
     else:
-        yield Finding("Permissions", "ok", f"All {len(wanted)} that launching and watching need are allowed")
+        count = len({each.action for each in wanted})
+        yield Finding("Permissions", "ok", f"All {count} that launching and watching need are allowed")
 
 
 def _principal(arn: str) -> str:
@@ -151,15 +164,18 @@ def _network(configuration: Configuration, client: EcsClient) -> Iterator[Findin
         yield Finding("Network", "failed", "There are no subnets to run in", "Set 'subnets', or 'vpc_id'")
 
 
-def _roles(configuration: Configuration, probe: Probe) -> Iterator[Finding]:
+def _role_arns(configuration: Configuration) -> dict[str, str]:
+    """Those that are given."""
     overrides = configuration.task_run_request.get("overrides") or {}
     given = {
         "Execution role": configuration.task_definition.get("executionRoleArn"),
         "Task role": overrides.get("taskRoleArn") or configuration.task_definition.get("taskRoleArn"),
     }
-    for what, arn in given.items():
-        if not arn:
-            continue
+    return {what: arn for what, arn in given.items() if arn}
+
+
+def _roles(configuration: Configuration, probe: Probe) -> Iterator[Finding]:
+    for what, arn in _role_arns(configuration).items():
         if probe.has_role(arn):
             yield Finding(what, "ok", f"{arn} is there")
         else:

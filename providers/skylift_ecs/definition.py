@@ -196,13 +196,18 @@ def _logs(main: dict[str, Any], configuration: Configuration, made: Mapping[str,
             "'configure_cloudwatch_logs' off",
         )
     options = {
-        "awslogs-group": GROUP,
+        "awslogs-group": log_group(configuration),
         "awslogs-region": region,
         "awslogs-stream-prefix": configuration.cloudwatch_logs_prefix or STREAM,
         **configuration.cloudwatch_logs_options,
     }
     main["logConfiguration"] = {"logDriver": "awslogs", "options": options}
     return log_place(main)
+
+
+def log_group(configuration: Configuration) -> str:
+    """Where its lines go, if they go to CloudWatch."""
+    return str(configuration.cloudwatch_logs_options.get("awslogs-group", GROUP))
 
 
 def log_place(container: Mapping[str, Any]) -> LogPlace | None:

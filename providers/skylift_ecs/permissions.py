@@ -3,8 +3,8 @@ cloud, which refuses everything else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar
 
 Purpose = Literal["runs", "logs", "secrets", "check"]
@@ -22,6 +22,33 @@ class Permission:
     action: str
     resource: str
     purpose: Purpose
+
+    def resources(self, names: Names) -> tuple[str, ...]:
+        """What it is on, in one account."""
+        if self.resource == "roles":
+            return tuple(names.roles)
+        return (self.resource.format(**{each.name: getattr(names, each.name) for each in fields(names)}),)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What rights are limited to."""
+
+    partition: str
+    region: str
+    account: str
+    cluster: str
+    log_group: str
+    dispatcher: str
+    """The ARN of the role or user that has these rights."""
+    roles: Sequence[str] = ()
+    """ARNs of the roles that tasks may be given."""
+    bucket: str = ""
+    """For the environment files of bare commands that hold secrets, where there is one."""
+
+    @property
+    def cluster_arn(self) -> str:
+        return f"arn:{self.partition}:ecs:{self.region}:{self.account}:cluster/{self.cluster}"
 
 
 _TASK = "arn:{partition}:ecs:{region}:{account}:task/{cluster}/*"

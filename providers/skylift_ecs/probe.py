@@ -8,7 +8,7 @@ from typing import Any
 
 from skylift_ecs.client import EcsClient
 from skylift_ecs.errors import to_error
-from skylift_ecs.permissions import needs
+from skylift_ecs.permissions import Names, Permission, needs
 
 VCPUS = {"FARGATE": "L-3032A538", "FARGATE_SPOT": "L-36FBB829"}
 """Codes of Fargate's vCPU quotas."""
@@ -49,12 +49,30 @@ class Probe:
         return found[0] if found and found[0].get("status") == "ACTIVE" else None
 
     @needs("iam:SimulatePrincipalPolicy")
-    def denied(self, principal: str, actions: Iterable[str]) -> list[str]:
-        """Actions that the principal's policies do not allow, whatever the resource."""
-        results = self._ask("iam", "SimulatePrincipalPolicy", PolicySourceArn=principal, ActionNames=sorted(actions))[
-            "EvaluationResults"
+    def denied(self, names: Names, permissions: Iterable[Permission]) -> set[str]:
+        """Those of these actions that the dispatcher's policies do not allow on what they are needed for."""
+        context = {"ecs:cluster": names.cluster_arn, "iam:PassedToService": "ecs-tasks.amazonaws.com"}
+        entries = [
+            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+            for key, value in context.items()
         ]
-        return [each["EvalActionName"] for each in results if each["EvalDecision"] != "allowed"]
+        grouped: dict[tuple[str, ...], list[str]] = {}
+        for each in permissions:
+            grouped.setdefault(each.resources(names), []).append(each.action)
+        found: set[str] = set()
+        for resources, actions in grouped.items():
+            # Any one of them stands for all: what a pattern leaves open is filled with something.
+            on = [each if each == "*" else each.replace("*", "any") for each in resources]
+            results = self._ask(
+                "iam",
+                "SimulatePrincipalPolicy",
+                PolicySourceArn=names.dispatcher,
+                ActionNames=sorted(actions),
+                ResourceArns=on,
+                ContextEntries=entries,
+            )["EvaluationResults"]
+            found |= {each["EvalActionName"] for each in results if each["EvalDecision"] != "allowed"}
+        return found
 
     @needs("iam:GetRole")
     def has_role(self, arn: str) -> bool:

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from tests.clouds import aws_policies
 from tests.clouds.aws_backends import BACKENDS, KEYS, REGION, Backend
 from tests.clouds.aws_wire import Asked, Malformed, error, ok, refusal, understand
 from tests.clouds.containers import Containers
@@ -90,6 +91,8 @@ class LocalAws(HttpCloud):
                 if action not in self.allowed and action not in FREE:
                     return refusal(asked, "deny")
         own = self._own.get((asked.service, asked.operation))
+        if asked.operation == "SimulatePrincipalPolicy":
+            return aws_policies.simulate(self.backend, asked.parameters)
         if asked.service == "ecs":
             if self.quotas and not self.quotas.allows(asked.operation, asked.parameters):
                 return refusal(asked, "throttle")

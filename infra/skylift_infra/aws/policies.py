@@ -3,85 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from skylift_ecs.permissions import ALL, FREE, Permission
+from skylift_ecs.permissions import ALL, FREE, Names
 
 Policy = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The names that the rights are limited to."""
-
-    partition: str
-    region: str
-    account: str
-    cluster: str
-    log_group: str
-    roles: tuple[str, ...]
-    """ARNs of the roles that tasks may be given."""
-    dispatcher: str
-    """The ARN of the role or user that pushes runs."""
-    secret: str
-    """The pool's, as a pattern: AWS adds six characters of its own to the name."""
-    bucket: str = ""
-    """For the environment files of bare commands that hold secrets, where there is one."""
-
-    def resource(self, permission: Permission) -> list[str]:
-        if permission.resource == "roles":
-            return list(self.roles)
-        return [
-            permission.resource.format(
-                partition=self.partition,
-                region=self.region,
-                account=self.account,
-                cluster=self.cluster,
-                log_group=self.log_group,
-                dispatcher=self.dispatcher,
-                bucket=self.bucket,
-            )
-        ]
-
-
-def dispatcher_policy(scope: Scope, purposes: Sequence[str] = ("runs", "logs", "check")) -> Policy:
+def dispatcher_policy(names: Names, purposes: Sequence[str] = ("runs", "logs", "check")) -> Policy:
     """What pushing, watching and stopping runs takes, from the calls that the provider declares."""
     grouped: dict[tuple[str, ...], list[str]] = {}
     for permission in ALL:
         if permission.purpose in purposes and permission.action not in FREE:
-            grouped.setdefault(tuple(scope.resource(permission)), []).append(permission.action)
+            grouped.setdefault(permission.resources(names), []).append(permission.action)
     statements = []
     for resources, actions in grouped.items():
         passing = "iam:PassRole" in actions
         others = sorted(set(actions) - {"iam:PassRole"})
         if others:
-            statements.append(_allow(others, resources, _in_cluster(others, scope)))
+            statements.append(_allow(others, resources, _in_cluster(others, names)))
         if passing:
             to_tasks = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
             statements.append(_allow(["iam:PassRole"], resources, to_tasks))
     return _policy(statements)
 
 
-def _in_cluster(actions: Iterable[str], scope: Scope) -> dict[str, Any] | None:
+def _in_cluster(actions: Iterable[str], names: Names) -> dict[str, Any] | None:
     """RunTask names a task definition as its resource; the cluster is a condition."""
     if set(actions) != {"ecs:RunTask"}:
         return None
-    cluster = f"arn:{scope.partition}:ecs:{scope.region}:{scope.account}:cluster/{scope.cluster}"
-    return {"ArnEquals": {"ecs:cluster": cluster}}
+    return {"ArnEquals": {"ecs:cluster": names.cluster_arn}}
 
 
-def execution_policy(scope: Scope) -> Policy:
-    """What ECS itself needs to start a task: pull the image, write its log, read the pool's secret."""
-    repositories = f"arn:{scope.partition}:ecr:{scope.region}:{scope.account}:repository/*"
-    logs = f"arn:{scope.partition}:logs:{scope.region}:{scope.account}:log-group:{scope.log_group}:*"
+def execution_policy(names: Names, secret: str) -> Policy:
+    """What ECS itself needs to start a task: pull the image, write its log, read the pool's `secret` (an ARN)."""
+    repositories = f"arn:{names.partition}:ecr:{names.region}:{names.account}:repository/*"
+    logs = f"arn:{names.partition}:logs:{names.region}:{names.account}:log-group:{names.log_group}:*"
     pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     return _policy(
         [
             _allow(["ecr:GetAuthorizationToken"], ["*"]),
             _allow(pull, [repositories]),
             _allow(["logs:CreateLogStream", "logs:PutLogEvents"], [logs]),
-            _allow(["secretsmanager:GetSecretValue"], [scope.secret]),
+            _allow(["secretsmanager:GetSecretValue"], [secret]),
         ]
     )
 

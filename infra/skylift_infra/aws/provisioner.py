@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skylift.provisioner import Answers, Handover, PoolIdentity, Question
+from skylift_ecs.permissions import Names
 from skylift_infra.aws import network, policies
 from skylift_infra.aws.account import Account, known_region, open_account, telling
 from skylift_infra.aws.identities import AccessKey, Role, User
@@ -76,7 +77,7 @@ class Layout:
                 "execution",
                 self._role("execution"),
                 tasks_trust,
-                policies.execution_policy(self._scope()),
+                policies.execution_policy(self._names(), self._secret_pattern),
             ),
             Role(account, tags, "task", self._role("task"), tasks_trust, None),
             *self._dispatcher(),
@@ -92,13 +93,18 @@ class Layout:
     def _secret(self) -> str:
         return f"{self.stem}-admission"
 
+    @property
+    def _secret_pattern(self) -> str:
+        """AWS adds six characters of its own to a secret's name."""
+        return self.account.arn("secretsmanager", f"secret:{self._secret}-??????")
+
     def _role(self, what: str) -> str:
         return f"{self.stem}-{what}"
 
-    def _scope(self) -> policies.Scope:
+    def _names(self) -> Names:
         """Every name is known before anything is there."""
         account = self.account
-        return policies.Scope(
+        return Names(
             partition=account.partition,
             region=account.region,
             account=account.id,
@@ -108,11 +114,10 @@ class Layout:
                 account.arn("iam", f"role/{self._role(each)}", regional=False) for each in ("execution", "task")
             ),
             dispatcher=account.arn("iam", f"{self._dispatcher_is}/{self._role('dispatcher')}", regional=False),
-            secret=account.arn("secretsmanager", f"secret:{self._secret}-??????"),
         )
 
     def _dispatcher(self) -> list[Resource]:
-        rights = policies.dispatcher_policy(self._scope())
+        rights = policies.dispatcher_policy(self._names())
         if self.answers["with_access_key"]:
             name = self._role("dispatcher")
             known = self.pool.block.get("aws_access_key_id")

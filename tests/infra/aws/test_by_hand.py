@@ -94,7 +94,7 @@ def test_from_an_empty_account_to_a_run_and_back(desk: Desk) -> None:
     assert task.env["SKYLIFT_POOL_SECRET"] not in desk.cloud.journal.shown()
     assert "there" in desk.skylift("work-pool", "infra", "my-pool")
     findings = json.loads(desk.skylift("work-pool", "check", "my-pool", "-o", "json"))
-    assert not [each for each in findings if each["verdict"] == "failed"], findings
+    assert not [each for each in findings if each["verdict"] in ("failed", "warning")], findings
     again = json.loads(desk.skylift("work-pool", "provision-infra", "my-pool", "--dry-run", "-o", "json"))
     assert again["changes"] == 0
     desk.skylift("work-pool", "destroy-infra", "my-pool", "--yes")

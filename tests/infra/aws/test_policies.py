@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from skylift_ecs.permissions import ALL
+from skylift_ecs.permissions import ALL, Names
 from skylift_infra.aws import policies
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from policy_sentry.querying.actions import get_action_data
 
-SCOPE = policies.Scope(
+NAMES = Names(
     partition="aws",
     region="eu-central-1",
     account="123456789012",
@@ -26,13 +26,13 @@ SCOPE = policies.Scope(
     roles=("arn:aws:iam::123456789012:role/execution", "arn:aws:iam::123456789012:role/task"),
     dispatcher="arn:aws:iam::123456789012:role/dispatcher",
     bucket="files",
-    secret="arn:aws:secretsmanager:eu-central-1:123456789012:secret:pool-??????",
 )
+SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:pool-??????"
 POLICIES = {
-    "dispatcher": policies.dispatcher_policy(SCOPE, ("runs", "logs", "secrets", "check")),
-    "execution": policies.execution_policy(SCOPE),
+    "dispatcher": policies.dispatcher_policy(NAMES, ("runs", "logs", "secrets", "check")),
+    "execution": policies.execution_policy(NAMES, SECRET),
 }
-UNSCOPED = {
+UNNAMESD = {
     "ecr:GetAuthorizationToken",
     "ec2:DescribeSubnets",
     "ecs:DescribeTaskDefinition",
@@ -83,7 +83,7 @@ def test_every_action_exists_and_its_resources_are_of_its_kinds(name: str) -> No
         forms = {entry["resource_arn_format"] for entry in known(action)}
         for resource in resources:
             if resource == "*":
-                assert action in UNSCOPED or forms == {"*"}, f"{action} could be limited to {sorted(forms)}"
+                assert action in UNNAMESD or forms == {"*"}, f"{action} could be limited to {sorted(forms)}"
             else:
                 assert any(fits(resource, form) for form in forms - {"*"}), f"{action} on {resource}: {sorted(forms)}"
         keys = {re.sub(r"\$\{\w+\}", "x", key) for entry in known(action) for key in entry["condition_keys"]}
@@ -112,4 +112,4 @@ def test_nothing_is_allowed_beyond_the_pool() -> None:
     for action, resources, _ in statements("dispatcher"):
         assert "*" not in action
         if action == "iam:PassRole":
-            assert resources == list(SCOPE.roles)
+            assert resources == list(NAMES.roles)
