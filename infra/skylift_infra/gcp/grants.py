@@ -97,28 +97,31 @@ class Grant(Resource):
         role, member = self._wanted(made)
         members = _members(self.holder.read() or {}, role)
         others = [] if self.only is None else [each for each in members if each not in self.only]
-        if member not in members:
+        if member not in members and not others:
             return None
-        differences = tuple(f"{each} has it, too" for each in others)
-        return Found({"role": role, "member": member}, True, differences, detail=others)
+        lacking = () if member in members else (f"{member} has it not",)
+        return Found({"role": role, "member": member}, True, (*lacking, *(f"{each} has it, too" for each in others)))
 
     def create(self, made: Made) -> None:
         role, member = self._wanted(made)
         self._change(role, add=member, take=(_gone(member),))
 
     def mend(self, made: Made, found: Found) -> None:
-        self._change(found.outputs["role"], add=found.outputs["member"], take=tuple(found.detail))
+        self.create(made)
 
     def delete(self, found: Found) -> None:
         member = found.outputs["member"]
-        self._change(found.outputs["role"], take=(member, _gone(member)))
+        self._change(found.outputs["role"], take=(member, _gone(member)), alone=self.only is not None)
 
-    def _change(self, role: str, *, add: str | None = None, take: tuple[str, ...] = ()) -> None:
+    def _change(self, role: str, *, add: str | None = None, take: tuple[str, ...] = (), alone: bool = False) -> None:
+        """`alone`: whoever has the role is ours to take it from."""
         policy = self.holder.read()
         if policy is None:
             if add:
                 self.holder.write({"bindings": [{"role": role, "members": [add]}]})  # which says that it is not there
             return
+        if self.only is not None:
+            take = (*take, *(each for each in _members(policy, role) if alone or each not in self.only))
         changed = changed_policy(policy, role, add=add, take=take)
         if changed != policy:
             self.holder.write(changed)

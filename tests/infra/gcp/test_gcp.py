@@ -126,6 +126,25 @@ def test_one_key_that_is_told_once(cloud: LocalGoogleProject) -> None:
     assert set(keyless.block_data) == {"project", "impersonate_service_account"}
 
 
+def test_another_dispatcher_takes_the_place_of_the_one_before(cloud: LocalGoogleProject) -> None:
+    applied()
+    who: dict[str, Any] = {"dispatcher": "bob@example.com, runner@other.iam.gserviceaccount.com,group:ops@example.com"}
+    cloud.iam.accounts["runner@other.iam.gserviceaccount.com"] = cloud.iam.accounts[RUN]
+    told = {key: why for key, _, why in changes(**who)}
+    assert told["impersonation-0"] == ("user:bob@example.com has it not", f"user:{PERSON} has it, too")
+    applied(**who)
+    held = [member for _, member in cloud.iam.policies.bindings()[account(PUSH)]]
+    assert held == [
+        "group:ops@example.com",
+        "serviceAccount:runner@other.iam.gserviceaccount.com",
+        "user:bob@example.com",
+    ]
+    assert changes(**who) == []
+    del cloud.iam.accounts["runner@other.iam.gserviceaccount.com"]
+    destroyed(**who)
+    assert not cloud.iam.accounts
+
+
 def test_what_was_changed_by_hand_is_told_and_mended(cloud: LocalGoogleProject) -> None:
     applied(events_to="ends")
     iam, resources = cloud.iam, cloud.resources

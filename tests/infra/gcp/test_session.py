@@ -140,6 +140,7 @@ def test_without_a_terminal_what_is_missing_is_named(cloud: LocalGoogleProject, 
     assert "--subnets means nothing to work pools of type 'cloud-run:push'" in done.stderr
 
 
+@pytest.mark.long
 def test_the_commands_of_the_page(desk: Desk) -> None:
     """docs/provision/gcp.md, in the order of the page; the first one asks, and is refused."""
     page = (ROOT / "docs" / "provision" / "gcp.md").read_text(encoding="utf-8")
