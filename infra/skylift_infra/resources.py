@@ -75,3 +75,14 @@ class Resource(ABC):
 def marks(pool: PoolIdentity) -> dict[str, str]:
     """What everything of a pool carries as tags."""
     return {"skylift:installation": str(pool.installation_id), "skylift:work-pool": pool.name}
+
+
+def ensure_same_place(pool: PoolIdentity, key: str, name: str) -> None:
+    """That what everything else lies in has the name that it had. Raises `ProvisionError`: what was made in another
+    place would be left there."""
+    before = (pool.recorded.get(key) or {}).get("name", name)
+    if before != name:
+        raise ProvisionError(
+            f"What work pool {pool.name!r} has is in {before!r}, and would be left there",
+            remedy=f"Remove it first: skylift work-pool destroy-infra {pool.name}",
+        )

@@ -20,6 +20,7 @@ class Registration(Resource):
     """A resource provider, which a subscription has to register once, and keeps: it costs nothing."""
 
     kind = "resource provider"
+    verbs = ("Register", "Registering")
     finds_itself = True
     may_be_foreign = True
 

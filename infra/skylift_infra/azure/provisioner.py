@@ -16,7 +16,7 @@ from skylift_infra.azure.effect import in_effect
 from skylift_infra.azure.identities import Application, Federation, Identity, Principal, Secret, trusted
 from skylift_infra.azure.place import Registration, Registry, ResourceGroup
 from skylift_infra.infrastructure import CloudInfrastructure
-from skylift_infra.resources import Made, Resource, marks
+from skylift_infra.resources import Made, Resource, ensure_same_place, marks
 
 NAMESPACES = ("Microsoft.ContainerInstance", "Microsoft.ContainerRegistry", "Microsoft.ManagedIdentity")
 ID = re.compile(
@@ -57,6 +57,7 @@ class ContainerInstanceProvisioner:
         _check(answers)
         account = open_account(answers["subscription"], answers["location"])
         layout = Layout(account, pool, answers)
+        ensure_same_place(pool, "group", layout.group)
         made = CloudInfrastructure(
             f"Azure subscription {account.about['displayName']} ({account.subscription}) in {account.location}",
             answers,

@@ -28,6 +28,7 @@ class Role(Resource):
     """A custom role that can be assigned in the pool's places only."""
 
     kind = "role"
+    verbs = ("Define", "Defining")
     finds_itself = True
 
     def __init__(self, account: Account, key: str, name: str, guid: str, mark: str, scopes: Sequence[str]) -> None:
@@ -75,6 +76,7 @@ class Assignment(Resource):
     """Somebody has a role somewhere."""
 
     kind = "role assignment"
+    verbs = ("Make", "Making")
     finds_itself = True
 
     def __init__(

@@ -12,7 +12,7 @@ from skylift.provisioner import Answers, Handover, Plan, PoolIdentity, Provision
 from skylift_infra.infrastructure import CloudInfrastructure
 from skylift_infra.modal.account import Token, Workspace, ask_secret, own_token, pool_token
 from skylift_infra.modal.place import App, Environment, PoolSecret, app_id
-from skylift_infra.resources import Made, Resource
+from skylift_infra.resources import Made, Resource, ensure_same_place
 from skylift_modal.client import ROLE, Identity
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}")
@@ -57,6 +57,7 @@ class ModalInfrastructure(CloudInfrastructure):
         self.identity: Identity | None = None
         self.stem = stem(pool)
         self.environment = answers["environment"] or self.stem
+        ensure_same_place(pool, "environment", self.environment)
         self.app = answers["app"] or self.stem
         self.maker = self.workspace.identify()
         place = f"Modal workspace {self.maker.workspace or self.maker.workspace_id}"

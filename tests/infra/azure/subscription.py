@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -26,14 +26,15 @@ TRUSTED = "https://token.actions.githubusercontent.com|repo:me/flows:ref:refs/he
 
 @dataclass
 class Pools:
-    """What somebody does with pools in it."""
+    """What somebody does with a pool in it; the record is kept as the service keeps it."""
 
     cloud: LocalSubscription
     record: Record = field(default_factory=dict)
 
     def open(self, pool: PoolIdentity = POOL, **answers: Any) -> CloudInfrastructure:
         wanted = {question.name: question.default for question in PROVISIONER.questions}
-        made = PROVISIONER.open(pool, wanted | {"subscription": SUBSCRIPTION} | answers)
+        known = replace(pool, recorded=self.record.get("resources", {}))
+        made = PROVISIONER.open(known, wanted | {"subscription": SUBSCRIPTION} | answers)
         made.sleep = lambda seconds: None
         return made
 

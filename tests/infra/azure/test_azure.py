@@ -219,6 +219,15 @@ def test_what_is_somebody_elses_is_used_or_refused_and_stays(pools: Pools) -> No
     assert cloud.everything() == before
 
 
+def test_a_pool_does_not_move_and_leave_things_behind(pools: Pools) -> None:
+    pools.apply()
+    with pytest.raises(ProvisionError, match=f"is in '{STEM}'") as caught:
+        pools.plan(resource_group="elsewhere")
+    assert "destroy-infra nightly" in str(caught.value.remedy)
+    pools.destroy()
+    pools.apply(resource_group="elsewhere")
+
+
 def test_a_group_is_not_removed_with_what_others_put_there(pools: Pools) -> None:
     pools.apply()
     pools.cloud.add_registry(STEM, "somebodys")
@@ -233,9 +242,9 @@ def test_a_group_is_not_removed_with_what_others_put_there(pools: Pools) -> None
 def test_two_pools_share_nothing(pools: Pools) -> None:
     pools.apply()
     one = pools.cloud.everything()
-    other = replace(POOL, name="hourly")
-    pools.apply(other)
-    pools.destroy(other)
+    other, second = replace(POOL, name="hourly"), Pools(pools.cloud)
+    second.apply(other)
+    second.destroy(other)
     assert pools.cloud.everything() == one
 
 

@@ -97,6 +97,12 @@ def test_what_is_somebody_elses_is_used_and_stays(pools: Pools) -> None:
     assert pools.cloud.everything() == before
 
 
+def test_a_pool_does_not_move_and_leave_things_behind(pools: Pools) -> None:
+    pools.apply()
+    with pytest.raises(ProvisionError, match=f"is in '{STEM}'"):
+        pools.plan(POOL, environment="main")
+
+
 def test_an_environment_is_not_removed_with_what_others_put_there(pools: Pools) -> None:
     pools.apply()
     pools.cloud.service.apps[STEM, "theirs"] = "ap-theirs"
