@@ -25,7 +25,8 @@ class MinistackOverEngine(Ministack):
     docker_host = ""
 
     def environment(self) -> dict[str, str]:
-        return super().environment() | {"DOCKER_HOST": self.docker_host}
+        # Podman begins its answer to who follows a log with the first line, which may take a flow long to say.
+        return super().environment() | {"DOCKER_HOST": self.docker_host, "MINISTACK_DOCKER_TIMEOUT": "120"}
 
 
 def leftovers(backend: Ministack) -> list[str]:
