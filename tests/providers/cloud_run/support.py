@@ -15,6 +15,7 @@ from skylift_cloud_run.credentials import ENDPOINT
 from tests.clouds.google import LocalGoogle
 from tests.providers.cloud_contract import CloudHarness, CloudProgram
 from tests.providers.contract import Program, wait_for
+from tests.providers.journeys import Ground
 
 PROJECT, REGION = "acme-data", "europe-west1"
 ACCOUNT = f"runs@{PROJECT}.iam.gserviceaccount.com"
@@ -24,6 +25,7 @@ PROGRAMS: dict[Program, list[str]] = {
     "endless": ["sleep", "600"],
     "stubborn": ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"],
 }
+IMAGES = f"{REGION}-docker.pkg.dev/{PROJECT}/flows"
 EATS = "kept = [bytearray(b'x' * 1000000) for _ in range(300)]; import time; time.sleep(20)"
 JOBS = "run.projects.locations.jobs"
 DECLARED = frozenset(name for table in (PERMISSIONS, SECRET_PERMISSIONS) for names in table.values() for name in names)
@@ -63,6 +65,25 @@ def configuration(command: list[str], env: Mapping[str, str], **more: Any) -> di
     """A rendered job configuration."""
     base = {"project": PROJECT, "region": REGION, "labels": {"team": "data"}, "job_body": job_body()}
     return {**base, "command": command, "env": dict(env), **more}
+
+
+def ground(cloud: LocalGoogle) -> Ground:
+    """For journeys; the secret that the pool names is to be there."""
+    return Ground(
+        type="cloud-run-v2:push",
+        variables={
+            "project": PROJECT,
+            "region": REGION,
+            "service_account_name": ACCOUNT,
+            "image": f"{IMAGES}/etl:1",
+            "pool_secret": "skylift-pool:1",
+        },
+        containers=cloud.containers,
+        leftovers=CloudRunHarness(cloud).leftovers,
+        environment={ENDPOINT: cloud.url},
+        unpullable={"image": f"{IMAGES}/missing:1"},
+        hungry={"memory": "64Mi"},
+    )
 
 
 class CloudRunHarness(CloudHarness):

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from skylift_cloud_run.credentials import ENDPOINT
 from tests.clouds.containers import Container, wait_until
 from tests.clouds.google import LocalGoogle
+from tests.providers.cloud_run import support
 from tests.providers.cloud_run.conftest import SECRETS
-from tests.providers.cloud_run.support import ACCOUNT, DECLARED, JOBS, PROJECT, REGION, CloudRunHarness
+from tests.providers.cloud_run.support import DECLARED, JOBS, PROJECT
 from tests.providers.journeys import Ground, Journey, Journeys
 
-IMAGES = f"{REGION}-docker.pkg.dev/{PROJECT}/flows"
 MARK = "user code begins"
 FLOW = f'''
 import pathlib
@@ -46,21 +45,7 @@ class TestCloudRun(Journeys):
     @pytest.fixture(scope="class")
     @classmethod
     def ground(cls, cloud: LocalGoogle) -> Ground:
-        return Ground(
-            type="cloud-run-v2:push",
-            variables={
-                "project": PROJECT,
-                "region": REGION,
-                "service_account_name": ACCOUNT,
-                "image": f"{IMAGES}/etl:1",
-                "pool_secret": "skylift-pool:1",
-            },
-            containers=cloud.containers,
-            leftovers=CloudRunHarness(cloud).leftovers,
-            environment={ENDPOINT: cloud.url},
-            unpullable={"image": f"{IMAGES}/missing:1"},
-            hungry={"memory": "64Mi"},
-        )
+        return support.ground(cloud)
 
     def test_of_two_executions_one_is_admitted(self, journey: Journey, cloud: LocalGoogle) -> None:
         deployment = deploy(journey, "doubled", seconds=6.0)

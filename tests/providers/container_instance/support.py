@@ -15,6 +15,7 @@ from tests.clouds.azure import LocalAzure
 from tests.clouds.azure_login import CLIENT_SECRET, FEDERATED
 from tests.providers.cloud_contract import SECRET, CloudHarness, CloudProgram
 from tests.providers.contract import Program
+from tests.providers.journeys import Ground
 
 PROGRAMS = {
     "lines": "printf 'one\\ntwo\\nthree\\n'",
@@ -64,6 +65,19 @@ class ContainerInstanceHarness(CloudHarness):
 
     def leftovers(self) -> list[str]:
         return self.cloud.left()
+
+
+def ground(cloud: LocalAzure) -> Ground:
+    """For journeys."""
+    return Ground(
+        type="azure-container-instance:push",
+        variables=cloud.variables(),
+        containers=cloud.containers,
+        leftovers=cloud.left,
+        environment=cloud.environment(),
+        unpullable={"image": "registry.example/not-there:1"},
+        hungry={"memory": 0.2},
+    )
 
 
 def ensure_nothing_secret_was_shown(cloud: LocalAzure) -> None:

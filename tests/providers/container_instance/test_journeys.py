@@ -9,11 +9,10 @@ import pytest
 
 from tests.clouds.azure import LOCATION, LocalAzure
 from tests.clouds.containers import wait_until
+from tests.providers.container_instance import support
 from tests.providers.container_instance.support import ensure_nothing_secret_was_shown
 from tests.providers.journeys import Ground, Journey, Journeys
 from tests.support.service import serving
-
-TYPE = "azure-container-instance:push"
 
 
 @pytest.mark.long  # most of it is waiting for the next look
@@ -22,15 +21,7 @@ class TestContainerInstance(Journeys):
     @classmethod
     def ground(cls) -> Iterator[Ground]:
         with LocalAzure() as cloud:
-            yield Ground(
-                type=TYPE,
-                variables=cloud.variables(),
-                containers=cloud.containers,
-                leftovers=cloud.left,
-                environment=cloud.environment(),
-                unpullable={"image": "registry.example/not-there:1"},
-                hungry={"memory": 0.2},
-            )
+            yield support.ground(cloud)
             ensure_nothing_secret_was_shown(cloud)
 
 
@@ -40,8 +31,8 @@ def test_a_run_that_finds_no_room_goes_elsewhere(tmp_path: Path) -> None:
     """Azure accepts the group and then has no room for it: the run's fallback names another region."""
     with LocalAzure() as cloud:
         cloud.behaviour.full = (LOCATION,)
-        variables = {**cloud.variables(), "capacity_fallbacks": [{"location": "northeurope"}]}
-        ground = Ground(TYPE, variables, cloud.containers, cloud.left, cloud.environment())
+        ground = support.ground(cloud)
+        ground.variables["capacity_fallbacks"] = [{"location": "northeurope"}]
         with serving(tmp_path, **cloud.environment()) as service:
             journey = Journey(ground, service.url, tmp_path)
             deployed = journey.deploy("moves", job_variables={"runner": False, "command": "echo moved"})

@@ -12,6 +12,7 @@ from tests.clouds.aws import LocalAws
 from tests.clouds.aws_backends import REGION, Backend
 from tests.providers.cloud_contract import CloudHarness, CloudProgram
 from tests.providers.contract import Program
+from tests.providers.journeys import Ground
 
 CLUSTER, BUCKET = "runs", "skylift-secrets"
 ROLE = "arn:aws:iam::000000000000:role/execution"
@@ -53,6 +54,25 @@ def rendered(cloud: LocalAws, command: list[str], env: Mapping[str, str], **more
         "task_run_request": {"launchType": "FARGATE", "cluster": CLUSTER},
         **more,
     }
+
+
+def ground(cloud: LocalAws) -> Ground:
+    """For journeys."""
+    return Ground(
+        type="ecs:push",
+        variables={
+            "aws_credentials": cloud.credentials,
+            "cluster": CLUSTER,
+            "execution_role_arn": ROLE,
+            "secrets_bucket": BUCKET,
+            "cpu": 256,
+            "stop_timeout": 5,
+        },
+        containers=cloud.containers,
+        leftovers=lambda: leftovers(cloud),
+        unpullable={"image": "missing:1"},
+        hungry={"memory": 512},
+    )
 
 
 class EcsHarness(CloudHarness):

@@ -11,10 +11,11 @@ import pytest
 from skylift_modal import ModalProvider
 from skylift_modal.connection import close_connections
 from skylift_modal.request import ATTEMPT
-from tests.clouds.modal_cloud import LocalModal
+from tests.clouds.modal_cloud import TOKEN_ID, TOKEN_SECRET, LocalModal
 from tests.clouds.modal_service import MISSING_IMAGE
 from tests.providers.cloud_contract import CloudHarness, CloudProgram
 from tests.providers.contract import Program
+from tests.providers.journeys import Ground
 
 COMMANDS: dict[Program, list[str]] = {
     "lines": ["sh", "-c", "echo one; echo two; echo three"],
@@ -37,6 +38,22 @@ def local_modal() -> Iterator[LocalModal]:
         finally:
             cloud.mischief.behave()
             close_connections()
+
+
+def ground(cloud: LocalModal) -> Ground:
+    """For journeys."""
+    return Ground(
+        type="modal:push",
+        variables={
+            "image": "registry.local/prefect:3",
+            "modal_credentials": {"token_id": TOKEN_ID, "token_secret": TOKEN_SECRET},
+        },
+        containers=cloud.containers,
+        leftovers=ModalHarness(cloud).leftovers,
+        environment={"MODAL_SERVER_URL": cloud.url},
+        unpullable={"image": f"registry.local/{MISSING_IMAGE}:1"},
+        hungry={"memory": 128, "memory_limit": 256},
+    )
 
 
 class ModalHarness(CloudHarness):

@@ -9,10 +9,10 @@ import pytest
 
 from skylift_modal import ModalProvider
 from skylift_modal.request import ATTEMPT, INSTALLATION
-from tests.clouds.modal_cloud import TOKEN_ID, TOKEN_SECRET, LocalModal
-from tests.clouds.modal_service import MISSING_IMAGE
+from tests.clouds.modal_cloud import LocalModal
 from tests.providers.journeys import Ground, Journey, Journeys
-from tests.providers.modal.support import ModalHarness, local_modal
+from tests.providers.modal import support
+from tests.providers.modal.support import local_modal
 
 
 @pytest.mark.long
@@ -26,18 +26,7 @@ class TestModalJourneys(Journeys):
     @pytest.fixture(scope="class")
     @classmethod
     def ground(cls, cloud: LocalModal) -> Ground:
-        return Ground(
-            type="modal:push",
-            variables={
-                "image": "registry.local/prefect:3",
-                "modal_credentials": {"token_id": TOKEN_ID, "token_secret": TOKEN_SECRET},
-            },
-            containers=cloud.containers,
-            leftovers=ModalHarness(cloud).leftovers,
-            environment={"MODAL_SERVER_URL": cloud.url},
-            unpullable={"image": f"registry.local/{MISSING_IMAGE}:1"},
-            hungry={"memory": 128, "memory_limit": 256},
-        )
+        return support.ground(cloud)
 
     def test_a_request_that_comes_in_again_runs_no_user_code_twice(self, journey: Journey, cloud: LocalModal) -> None:
         """The name is free again by then, so Modal makes a second sandbox; its runner is not admitted."""
