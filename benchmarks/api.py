@@ -39,6 +39,8 @@ PREFECT = Path(__file__).parents[1] / ".venv-prefect" / "bin" / "python"
 TURNS = 15
 SECONDS = 0.4
 """Of each operation in each turn."""
+REST = 1.0
+"""Before each turn: what the servers still do behind their last answers must not be the first operation's burden."""
 CLIENTS: dict[Kind, int] = {"sqlite": 1, "postgres": 4}
 """On SQLite one: with more, the real server's transactions lock each other out, for a minute at times."""
 RUNS = 200
@@ -186,6 +188,7 @@ def _compare(kind: Kind) -> bool:
             server.fill()
         with ThreadPoolExecutor(CLIENTS[kind]) as clients:
             for _ in range(TURNS):
+                time.sleep(REST)
                 for name, (operation, _) in OPERATIONS.items():
                     for server in servers:
                         server.rates.setdefault(name, []).append(_rate(clients, CLIENTS[kind], server, operation))
