@@ -61,8 +61,15 @@ class Directory:
     """By client id."""
     secrets: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Client and text, by key id."""
+    lag: int = 0
+    """How often a new application is not known where it is asked for."""
+    denied: set[str] = field(default_factory=set)
+    """Operations that nobody may do."""
+    _unknown: dict[str, int] = field(default_factory=dict)
 
     def do(self, operation: str, found: Mapping[str, str], request: Request) -> Answer:
+        if operation in self.denied:
+            raise GraphError(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
         body = request.json() if request.body else {}
         handlers: dict[str, Callable[[], Answer]] = {
             "Application_Get": lambda: Answer(body=self._named(found["name"])),
@@ -85,9 +92,13 @@ class Directory:
 
     def _named(self, name: str) -> dict[str, Any]:
         for each in self.applications.values():
-            if each["uniqueName"] == name:
+            if each["uniqueName"] == name and self._is_known(each["id"]):
                 return each
         raise absent(name)
+
+    def _is_known(self, id_: str) -> bool:
+        self._unknown[id_] = self._unknown.get(id_, self.lag) - 1
+        return self._unknown[id_] < 0
 
     def _by_id(self, id_: str) -> dict[str, Any]:
         if id_ not in self.applications:
@@ -154,7 +165,7 @@ class Directory:
     def _upsert_principal(self, client: str, body: Mapping[str, Any]) -> Answer:
         if client in self.principals:
             return Answer(204, b"")
-        if client not in {each["appId"] for each in self.applications.values()}:
+        if client not in {each["appId"] for each in self.applications.values() if self._is_known(client)}:
             raise GraphError(400, "Request_BadRequest", f"The appId '{client}' does not reference a valid application.")
         self.principals[client] = {"id": str(uuid4()), "appId": client, **body}
         return Answer(201, self.principals[client])

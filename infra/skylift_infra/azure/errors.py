@@ -27,6 +27,8 @@ NOT_YET = {
     "ServiceUnavailable",
 }
 """Codes of what Azure does not know yet, or still uses, or has no time for."""
+UNKNOWN_YET = re.compile(r"does not reference a valid application")
+"""What the directory says of an application that has not reached every copy of it."""
 DENIED = {
     "AuthorizationFailed",
     "LinkedAuthorizationFailed",
@@ -67,7 +69,7 @@ def telling(what: str, *fine: str) -> Iterator[None]:
         if status is None:
             raise _without_answer(what, error) from error
         words = f"{' '.join(said.split()).removesuffix('.')} ({code})"
-        if code in NOT_YET or status in (429, 503):
+        if code in NOT_YET or status in (429, 503) or UNKNOWN_YET.search(said):
             raise NotYetError(f"Azure is not ready to {what}: {words}", remedy="Run the command again") from error
         if status == 404:
             raise AbsentError(
@@ -85,6 +87,15 @@ def telling(what: str, *fine: str) -> Iterator[None]:
             f"Azure could not {what}: {words}",
             remedy="Correct it where it is a name or a policy; then run the command again: it goes on from here",
         ) from error
+
+
+@contextmanager
+def just_made() -> Iterator[None]:
+    """Around what builds upon something that was made a moment ago: not to be seen means not to be seen yet."""
+    try:
+        yield
+    except AbsentError as error:
+        raise NotYetError(str(error), remedy="Run the command again") from error
 
 
 def _without_answer(what: str, error: Exception) -> ProvisionError:

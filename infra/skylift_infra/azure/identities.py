@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from skylift_infra.azure.account import Account, ask
-from skylift_infra.azure.errors import AbsentError, seen, telling
+from skylift_infra.azure.errors import AbsentError, just_made, seen, telling
 from skylift_infra.azure.place import Tags, has_marks
 from skylift_infra.resources import Found, Made, Resource
 
@@ -37,7 +37,7 @@ class Identity(Resource):
         return Found(outputs, has_marks(found.tags, self.tags))
 
     def create(self, made: Made) -> None:
-        with telling(f"create the identity {self.name}"):
+        with just_made(), telling(f"create the identity {self.name}"):
             self.account.identities.user_assigned_identities.create_or_update(
                 self.group, self.name, {"location": self.account.location, "tags": dict(self.tags)}
             )
@@ -70,7 +70,7 @@ class Federation(Resource):
         return Found({}, True, () if held == self.trust else ("whom it trusts",))
 
     def create(self, made: Made) -> None:
-        with telling(f"say whom {self.identity} trusts"):
+        with just_made(), telling(f"say whom {self.identity} trusts"):
             self.account.identities.federated_identity_credentials.create_or_update(
                 self.group, self.identity, self.NAME, {"properties": self.trust}
             )
@@ -107,10 +107,11 @@ class Application(Resource):
         return Found({"id": found["id"], "client": found["appId"]}, owned, differences)
 
     def _in_the_bin(self) -> dict[str, Any] | None:
-        """Where the directory keeps it for 30 days, and its name with it."""
+        """Where the directory keeps it for 30 days, and its name with it. Not everybody may look there."""
         url: str | None = "/directory/deletedItems/microsoft.graph.application?$select=id,appId,uniqueName,tags"
         while url:
-            with telling("look at the deleted applications"):
+            page: dict[str, Any] = {"value": []}
+            with telling("look at the deleted applications", "Authorization_RequestDenied", "Forbidden"):
                 page = ask(self.account.graph, "GET", url)
             for each in page["value"]:
                 if each.get("uniqueName") == self.name:
@@ -153,7 +154,7 @@ class Principal(Resource):
         return Found({"principal": found["id"], "client": found["appId"]}) if found else None
 
     def create(self, made: Made) -> None:
-        with telling(f"create the principal of the application {self.name}"):
+        with just_made(), telling(f"create the principal of the application {self.name}"):
             url = self._url(made["application"]["client"])
             ask(self.account.graph, "PATCH", url, {"displayName": self.name}, {"Prefer": "create-if-missing"})
 
@@ -200,7 +201,7 @@ class Secret(Resource):
     def create(self, made: Made) -> None:
         ends = (now() + LIVES).strftime("%Y-%m-%dT%H:%M:%SZ")
         wanted = {"passwordCredential": {"displayName": "Skylift", "endDateTime": ends}}
-        with telling(f"make a secret of the application {self.name}"):
+        with just_made(), telling(f"make a secret of the application {self.name}"):
             url = f"/applications/{made['application']['id']}/addPassword"
             told = ask(self.account.graph, "POST", url, wanted)
         self.known_id, self.value = told["keyId"], told["secretText"]

@@ -8,7 +8,7 @@ from typing import Any
 from skylift.provisioner import ProvisionError
 from skylift_container_instance.place import TYPE
 from skylift_infra.azure.account import Account, finished
-from skylift_infra.azure.errors import AbsentError, seen, telling
+from skylift_infra.azure.errors import AbsentError, just_made, seen, telling
 from skylift_infra.resources import Found, Made, NotYetError, Resource
 
 Tags = Mapping[str, str]
@@ -122,7 +122,7 @@ class Registry(Resource):
             "tags": dict(self.tags),
             "properties": {"adminUserEnabled": False},
         }
-        with telling(f"create the registry {self.name}"):
+        with just_made(), telling(f"create the registry {self.name}"):
             finished(self.account.registries.begin_create(self.group, self.name, registry))
 
     def mend(self, made: Made, found: Found) -> None:

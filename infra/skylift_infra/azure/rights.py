@@ -12,7 +12,7 @@ from typing import Any
 
 from skylift_container_instance.permissions import PERMISSIONS
 from skylift_infra.azure.account import Account
-from skylift_infra.azure.errors import AbsentError, seen, telling
+from skylift_infra.azure.errors import AbsentError, just_made, seen, telling
 from skylift_infra.resources import Found, Made, Resource
 
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
@@ -59,7 +59,7 @@ class Role(Resource):
             "permissions": [{"actions": actions(), "notActions": []}],
             "assignableScopes": self.scopes,
         }
-        with telling(f"define the role {self.name}"):
+        with just_made(), telling(f"define the role {self.name}"):
             self.account.rights.role_definitions.create_or_update(self.scopes[0], self.guid, {"properties": properties})
 
     def mend(self, made: Made, found: Found) -> None:
@@ -117,7 +117,7 @@ class Assignment(Resource):
             "principalType": "ServicePrincipal",  # or else Azure looks for it in a copy of the directory that is late
             "description": self.mark,
         }
-        with telling(f"assign {self.name}", "RoleAssignmentExists"):
+        with just_made(), telling(f"assign {self.name}", "RoleAssignmentExists"):
             self.account.rights.role_assignments.create(self.scope(made), self.guid, {"properties": properties})
 
     def mend(self, made: Made, found: Found) -> None:

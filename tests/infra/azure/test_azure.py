@@ -258,7 +258,7 @@ def test_names_fit(pools: Pools) -> None:
 
 
 def test_azure_may_take_its_time(pools: Pools) -> None:
-    pools.cloud.lag, pools.cloud.strangers = 2, 3
+    pools.cloud.lag, pools.cloud.strangers, pools.cloud.directory.lag = 2, 3, 2
     pools.apply(with_secret=True)
     assert pools.cloud.journal.count("RoleAssignments_Create", "PrincipalNotFound") == 6
     pools.destroy(with_secret=True)
@@ -290,6 +290,15 @@ def test_a_missing_permission_is_named(pools: Pools) -> None:
     assert "Role Based Access Control Administrator" in str(caught.value.remedy)
     pools.cloud.denied = set()
     pools.apply()
+
+
+def test_who_may_not_look_into_the_bin_can_have_a_secret_all_the_same(pools: Pools) -> None:
+    pools.cloud.directory.denied = {"DeletedItems_List"}
+    pools.apply(with_secret=True)
+    pools.cloud.directory.denied = {"Application_AddPassword"}
+    with pytest.raises(ProvisionError, match="may not make a secret") as caught:
+        pools.apply(POOL, with_secret=True, resource_group="")
+    assert "register applications" in str(caught.value.remedy)
 
 
 def test_who_may_not_look_at_resource_providers_is_let_through(pools: Pools) -> None:
