@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 
 from skylift.provider import Rejected
 
-SHORTEST = 4
-"""A secret of fewer characters counts only as a whole value: it would be found inside half of all words."""
+SHORTEST = 6
+"""A secret of fewer characters counts only as a whole value: it would be found inside half of all words, image names
+and paths."""
 NONCE = "SKYLIFT_NONCE"
 POOL_SECRET = "SKYLIFT_POOL_SECRET"  # noqa: S105 - the name of an environment variable
 """What the runner shows at its admission, beside the nonce, where its work pool has such a secret."""

@@ -21,6 +21,10 @@ def _text(title: str, description: str) -> JsonObject:
     return {"type": "string", "title": title, "description": description}
 
 
+def _object(title: str, description: str) -> JsonObject:
+    return {"type": "object", "title": title, "description": description, "additionalProperties": True}
+
+
 def _secret(title: str, description: str) -> JsonObject:
     return _text(title, description) | {"format": "password", "writeOnly": True}
 
@@ -58,6 +62,9 @@ CATALOGUE: tuple[tuple[BlockTypeCreate, JsonObject], ...] = (
                 "external_id": _text("External id", "The word that the role asks of who assumes it, if any."),
                 "profile_name": _text("Profile", "A profile of the machine that dispatches."),
                 "region_name": _text("Region", "The region to work in, such as eu-central-1."),
+                "assume_role_arn": _text("Role (Prefect's name)", "The same as the role, as Prefect's block calls it."),
+                "assume_role_kwargs": _object("More for the role", "Further arguments of AssumeRole, by AWS's names."),
+                "aws_client_parameters": _object("Client", "Where else to call: `endpoint_url` and `verify`."),
             },
         ),
     ),
@@ -73,12 +80,11 @@ CATALOGUE: tuple[tuple[BlockTypeCreate, JsonObject], ...] = (
             {
                 "project": _text("Project", "The project to work in."),
                 "service_account_file": _text("Key file", "Path of a key file on the machine that dispatches."),
-                "service_account_info": {
-                    "type": "object",
-                    "title": "Key",
-                    "description": "The contents of a service account's key file.",
-                    "additionalProperties": True,
-                },
+                "service_account_info": _object("Key", "The contents of a service account's key file."),
+                "workload_identity_provider": _text(
+                    "Workload identity provider",
+                    "Where a machine in AWS becomes somebody in Google: projects/N/locations/global/…/providers/P.",
+                ),
                 "key_id": _text("Key id", "Which of the account's keys it is; Skylift notes it when it makes one."),
                 "impersonate_service_account": _text(
                     "Service account", "The e-mail of an account to impersonate: needs no key."

@@ -104,8 +104,12 @@ BASE_JOB_TEMPLATE: dict[str, Any] = {
         },
     },
 }
-# The seed's table of types, without those that are pushed to a cloud.
+# The seed's table of types.
 TYPES = [
+    "ecs:push",
+    "azure-container-instance:push",
+    "cloud-run:push",
+    "modal:push",
     "process",
     "ecs",
     "azure-container-instance",
