@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 RUNTIME := --extra local --extra postgres
-CLOUDS := ecs cloud-run container-instance container-instance-infra modal docker
+CLOUDS := ecs aws cloud-run container-instance container-instance-infra modal docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test test-long test-containers bench check lint types imports lock clean
+.PHONY: help setup demo demo-cloud test test-long test-containers bench check lint types imports lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
@@ -15,6 +15,9 @@ setup: $(VENV)/.dev .venv-prefect/.done  ## Make .venv with skylift and everythi
 
 demo: $(VENV)/.runtime  ## Start the service, deploy three flows and watch them run
 	$(BIN)/skylift demo
+
+demo-cloud: setup  ## Push runs into a local cloud: CLOUD=ecs|cloud-run|container-instance|modal
+	$(BIN)/python -m tests.clouds.demo $(CLOUD)
 
 test: setup  ## Run the tests (under ten minutes on two cores)
 	$(BIN)/python -m pytest -n 2 -m "not long and not containers" $(ARGS)

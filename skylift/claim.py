@@ -43,6 +43,8 @@ class Claimed:
     """What a claim brought."""
 
     attempts: list[UUID] = field(default_factory=list)
+    due_at: dict[UUID, datetime] = field(default_factory=dict)
+    """When the run of each attempt was due."""
     more: bool = False
     """Whether another claim may bring more at once."""
     lock_first: frozenset[UUID] = frozenset()
@@ -75,10 +77,11 @@ def claim(
     gate = _DeploymentGate(tx, lock_first)
     taken: list[Row[Any]] = []
     complete = _take(tx, pool_id, room, occupied, gate, taken) if room > 0 else True
-    made = _make_attempts(tx, pool, owner, taken)
+    due_at = _make_attempts(tx, pool, owner, taken)
+    made = list(due_at)
     if bucket:
         bucket.spend(tx, len(made))
-    claimed = Claimed(made, lock_first=frozenset(gate.wanted))
+    claimed = Claimed(made, due_at, lock_first=frozenset(gate.wanted))
     claimed.more = not complete or len(made) == limit or len(made) < len(taken)
     _plan_next(tx, pool, bucket, stopped_by_quota=room == tokens < min(limit, free))
     return claimed
@@ -199,10 +202,10 @@ class _DeploymentGate:
         return False
 
 
-def _make_attempts(tx: Tx, pool: Row[Any], owner: UUID, taken: list[Row[Any]]) -> list[UUID]:
-    """Write the attempts of those runs that are still scheduled, in the order they were taken."""
+def _make_attempts(tx: Tx, pool: Row[Any], owner: UUID, taken: list[Row[Any]]) -> dict[UUID, datetime]:
+    """Write the attempts of those runs that are still scheduled, in the order they were taken; with their due times."""
     if not taken:
-        return []
+        return {}
     pending = {
         row.flow_run_id: make_state(StateType.PENDING, tx.now, scheduled_time=row.due_at)
         for row in sorted(taken, key=lambda row: row.flow_run_id)
@@ -243,7 +246,7 @@ def _make_attempts(tx: Tx, pool: Row[Any], owner: UUID, taken: list[Row[Any]]) -
     tx.run(insert(attempts_table), made)
     tx.run(insert(flow_run_states), states)
     timeline.add(tx, lines)
-    return [row["id"] for row in made]
+    return {attempt["id"]: row.due_at for attempt, row in zip(made, rows, strict=True)}
 
 
 def _new_attempt(

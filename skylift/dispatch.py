@@ -51,6 +51,7 @@ def dispatch(
                 claimed = _claim(parts, pool_id, owner, quota, locks, limit)
                 more, locks = claimed.more, claimed.lock_first
                 report.claimed += len(claimed.attempts)
+                report.due_at |= claimed.due_at
                 launches.begin(freeze_all(parts, claimed.attempts, owner, report, quota))
             if launches and not (more and launches.have_room):
                 is_slow = not launches.settle(report, BREATH)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +46,10 @@ class Report:
     rejected: int = 0
     unknown: int = 0
     pools: list[str] = field(default_factory=list)
+    due_at: dict[UUID, datetime] = field(default_factory=dict)
+    """When the run of each claimed attempt was due."""
+    waited: list[float] = field(default_factory=list)
+    """Seconds from a run's due time until its launch was recorded, of each that was launched."""
 
     def add(self, outcome: str) -> None:
         setattr(self, outcome, getattr(self, outcome) + 1)
@@ -94,7 +98,9 @@ class Launches:
         answers = [(self.calls.pop(each), each.result()) for each in done]
         launched = [(each, answer) for each, answer in answers if isinstance(answer, str)]
         if launched:
-            self.parts.store.transaction(record, launched)
+            at = self.parts.store.transaction(record, launched)
+            known = (report.due_at.get(each.launch.attempt_id) for each, _ in launched)
+            report.waited += [(at - due_at).total_seconds() for due_at in known if due_at]
         report.launched += len(launched)
         for each, answer in answers:
             if not isinstance(answer, str):
@@ -178,8 +184,8 @@ def _not_launched(parts: Parts, ready: Ready, error: Refusal | None) -> str:
     return "unknown"
 
 
-def record(tx: Tx, launched: list[tuple[Ready, str]]) -> None:
-    """Write down the providers' ids. A runner may have been quicker than this."""
+def record(tx: Tx, launched: list[tuple[Ready, str]]) -> datetime:
+    """Write down the providers' ids, and say when that was. A runner may have been quicker than this."""
     answers = {ready.launch.attempt_id: (ready, handle) for ready, handle in launched}
     changes, lines = [], []
     for attempt in attempts.lock_many(tx, list(answers)):
@@ -205,6 +211,7 @@ def record(tx: Tx, launched: list[tuple[Ready, str]]) -> None:
         attempts.wake_observe(tx, look_at)
     attempts.change_many(tx, changes)
     timeline.add(tx, lines)
+    return tx.now
 
 
 def _answered(tx: Tx, ready: Ready) -> Row[Any] | None:

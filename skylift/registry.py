@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -16,9 +16,19 @@ from skylift.provisioner import Provisioner
 class Providers:
     """The installed providers, by work pool type."""
 
-    def __init__(self, ready: Mapping[str, Provider] | None = None, *, managed: str | None = None) -> None:
-        """`managed`: the type whose provider runs managed pools. Raises `NotFoundError` where that is not installed."""
+    def __init__(
+        self,
+        ready: Mapping[str, Provider] | None = None,
+        *,
+        managed: str | None = None,
+        without: Collection[str] = (),
+    ) -> None:
+        """`managed`: the type whose provider runs managed pools. Raises `NotFoundError` where that is not installed.
+
+        `without`: types that are not served here, installed or not.
+        """
         self._ready: dict[str, Provider] = dict(ready or {})
+        self._without = without
         self._managed = managed
         if managed and (managed == MANAGED or managed not in self):
             raise NotFoundError(
@@ -28,7 +38,8 @@ class Providers:
 
     @cached_property
     def _found(self) -> Mapping[str, EntryPoint]:
-        return {entry.name: entry for entry in entry_points(group="skylift.providers")}
+        found = entry_points(group="skylift.providers")
+        return {entry.name: entry for entry in found if entry.name not in self._without}
 
     @property
     def _pushed(self) -> list[str]:

@@ -161,7 +161,12 @@ class Store:
         with self.engine.connect() as conn:
             if not inspect(conn).has_table("alembic_version"):
                 return False
-            return conn.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD
+            return conn.execute(_VERSION).scalar() == HEAD
+
+    def version(self, tx: Tx) -> str | None:
+        """The version of the tables; the database's own error where there are none."""
+        found: str | None = tx.conn.execute(_VERSION).scalar()
+        return found
 
     def ensure_current(self) -> None:
         """Migrate if that is needed."""
@@ -181,6 +186,7 @@ class Store:
 
 
 _CLOCK = text("SELECT clock_timestamp()")
+_VERSION = text("SELECT version_num FROM alembic_version")
 
 
 def is_retryable(error: DBAPIError) -> bool:

@@ -44,6 +44,8 @@ class Asked:
     @property
     def action(self) -> str:
         name = S3_ACTIONS.get(self.operation, self.operation) if self.service == "s3" else self.operation
+        if self.service == "sqs":
+            name = name.removesuffix("Batch")
         return f"{self.service}:{name}"
 
 

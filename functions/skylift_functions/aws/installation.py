@@ -1,0 +1,55 @@
+"""This function's installation: its parts, opened at the first event and kept for all that follow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from skylift.parts import Parts
+from skylift.registry import Providers
+from skylift.settings import Settings
+from skylift.store import Store
+from skylift_functions.aws import references
+from skylift_functions.aws.wakeups import SqsWakeups
+
+NEEDS_A_MACHINE = frozenset(["process:push", "docker:push"])
+"""What such a pool starts would stand still, and go, with the function."""
+VERBS = ("dispatch", "observe", "schedule")
+CONNECTIONS = 1
+"""For each function at a time, and one more while threads heal: a database has to bear a thousand functions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The parts, and the wakeups that have to be sent before the function ends."""
+
+    parts: Parts
+    wakeups: SqsWakeups
+
+
+def opened(env: Mapping[str, str]) -> Installation:
+    """As the environment has it. Raises `ReferenceError` saying what is missing."""
+    url = references.setting("DATABASE_URL", env)
+    if not url:
+        raise references.ReferenceError(
+            "Set SKYLIFT_DATABASE_URL_FROM to the ARN of the secret that holds the database's URL"
+        )
+    for name in ("SKYLIFT_API_URL", *(f"SKYLIFT_QUEUE_{verb.upper()}" for verb in VERBS)):
+        if not env.get(name):
+            raise references.ReferenceError(f"Set {name}: docs/deploy/aws-functions.md says to what")
+    given: dict[str, Any] = {"database_url": url, "api_key": references.setting("API_KEY", env)}
+    settings = Settings(**given)
+    queues = {verb: env[f"SKYLIFT_QUEUE_{verb.upper()}"] for verb in VERBS}
+    wakeups = SqsWakeups(queues)
+    store = Store(url, wakeups=wakeups, pool_size=CONNECTIONS)
+    providers = Providers(managed=settings.managed_provider, without=NEEDS_A_MACHINE)
+    return Installation(Parts(settings, store, providers, references.sealer(env)), wakeups)
+
+
+@cache
+def installation() -> Installation:
+    """This process's own. Its database is not asked for its version: `schedule` and `api` bring it up to date."""
+    return opened(os.environ)
