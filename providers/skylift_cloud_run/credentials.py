@@ -13,7 +13,7 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from skylift.extras import sdk
 from skylift.provider import Rejected, Unreachable
@@ -38,6 +38,11 @@ class Credentials(BaseModel):
     service_account_info: dict[str, Any] | None = None
     service_account_file: str | None = None
     impersonate_service_account: str | None = None
+    workload_identity_provider: str | None = Field(
+        default=None, pattern=r"^projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+$"
+    )
+    """By which a process that is somebody in AWS becomes somebody here. No more of the configuration than this is
+    taken from a block: it would say which files are read, and where they are sent."""
 
     @field_validator("service_account_info", mode="before")
     @classmethod
@@ -52,7 +57,13 @@ class Credentials(BaseModel):
     def plain(self) -> frozenset[str]:
         """What of the block is no secret: whoever may look at a run may know its project and its accounts."""
         info = {name: value for name, value in (self.service_account_info or {}).items() if name not in PRIVATE}
-        known = (self.project, self.service_account_file, self.impersonate_service_account, *info.values())
+        known = (
+            self.project,
+            self.service_account_file,
+            self.impersonate_service_account,
+            self.workload_identity_provider,
+            *info.values(),
+        )
         return frozenset(value for value in known if isinstance(value, str))
 
     @property
@@ -109,6 +120,8 @@ def _source(chosen: Credentials) -> tuple[Any, str | None]:
             remedy="Put the contents of a key file into 'service_account_info' of the credentials block, or the path "
             "of one on Skylift's machine into 'service_account_file'",
         ) from None
+    if chosen.workload_identity_provider:
+        return _from_aws(chosen.workload_identity_provider), chosen.project
     if is_loopback(endpoint("run")):
         return _nobody(), chosen.project
     auth = sdk("google.auth", extra=EXTRA)
@@ -117,6 +130,25 @@ def _source(chosen: Credentials) -> tuple[Any, str | None]:
     except auth.exceptions.DefaultCredentialsError as error:
         raise Unreachable(f"Skylift has no Google identity of its own ({error})", remedy=WHO) from None
     return found, chosen.project or project
+
+
+def _from_aws(provider: str) -> Any:
+    """Of a process that has credentials of AWS: in its environment, as functions there do, or by its machine."""
+    metadata = "http://169.254.169.254/latest/meta-data"
+    info = {
+        "type": "external_account",
+        "audience": f"//iam.googleapis.com/{provider}",
+        "subject_token_type": "urn:ietf:params:aws:token-type:aws4_request",
+        "token_url": f"{endpoint('sts')}/v1/token",
+        "credential_source": {
+            "environment_id": "aws1",
+            "region_url": f"{metadata}/placement/availability-zone",
+            "url": f"{metadata}/iam/security-credentials",
+            "regional_cred_verification_url": "https://sts.{region}.amazonaws.com"
+            "?Action=GetCallerIdentity&Version=2011-06-15",
+        },
+    }
+    return sdk("google.auth.aws", extra=EXTRA).Credentials.from_info(info, scopes=[SCOPE])
 
 
 def _nobody() -> Any:

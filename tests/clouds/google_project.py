@@ -15,7 +15,9 @@ from tests.clouds import google
 from tests.clouds.google import Handler, LocalGoogle
 from tests.clouds.google_discovery import Method
 from tests.clouds.google_errors import denied
+from tests.clouds.google_federation import Federation
 from tests.clouds.google_iam import Iam
+from tests.clouds.google_permissions import MORE
 from tests.clouds.google_resources import Resources
 from tests.clouds.google_secrets import ACCESSOR
 from tests.clouds.http_cloud import Answer, Request
@@ -23,46 +25,7 @@ from tests.clouds.http_cloud import Answer, Request
 Params = dict[str, str]
 PERSON = "ann@example.com"
 """Whoever calls without a token."""
-google.PERMISSIONS.update(
-    {
-        "serviceusage.services.get": "serviceusage.services.get",
-        "serviceusage.services.enable": "serviceusage.services.enable",
-        "cloudresourcemanager.projects.get": "resourcemanager.projects.get",
-        "cloudresourcemanager.projects.getIamPolicy": "resourcemanager.projects.getIamPolicy",
-        "cloudresourcemanager.projects.setIamPolicy": "resourcemanager.projects.setIamPolicy",
-        "iam.projects.serviceAccounts.create": "iam.serviceAccounts.create",
-        "iam.projects.serviceAccounts.get": "iam.serviceAccounts.get",
-        "iam.projects.serviceAccounts.list": "iam.serviceAccounts.list",
-        "iam.projects.serviceAccounts.delete": "iam.serviceAccounts.delete",
-        "iam.projects.serviceAccounts.enable": "iam.serviceAccounts.enable",
-        "iam.projects.serviceAccounts.getIamPolicy": "iam.serviceAccounts.getIamPolicy",
-        "iam.projects.serviceAccounts.setIamPolicy": "iam.serviceAccounts.setIamPolicy",
-        "iam.projects.serviceAccounts.keys.create": "iam.serviceAccountKeys.create",
-        "iam.projects.serviceAccounts.keys.list": "iam.serviceAccountKeys.list",
-        "iam.projects.serviceAccounts.keys.delete": "iam.serviceAccountKeys.delete",
-        "iam.projects.roles.create": "iam.roles.create",
-        "iam.projects.roles.get": "iam.roles.get",
-        "iam.projects.roles.patch": "iam.roles.update",
-        "iam.projects.roles.delete": "iam.roles.delete",
-        "iam.projects.roles.undelete": "iam.roles.undelete",
-        "artifactregistry.projects.locations.repositories.create": "artifactregistry.repositories.create",
-        "artifactregistry.projects.locations.repositories.get": "artifactregistry.repositories.get",
-        "artifactregistry.projects.locations.repositories.patch": "artifactregistry.repositories.update",
-        "artifactregistry.projects.locations.repositories.delete": "artifactregistry.repositories.delete",
-        "secretmanager.projects.secrets.getIamPolicy": "secretmanager.secrets.getIamPolicy",
-        "secretmanager.projects.secrets.versions.access": "secretmanager.versions.access",
-        "pubsub.projects.topics.create": "pubsub.topics.create",
-        "pubsub.projects.topics.get": "pubsub.topics.get",
-        "pubsub.projects.topics.delete": "pubsub.topics.delete",
-        "pubsub.projects.topics.getIamPolicy": "pubsub.topics.getIamPolicy",
-        "pubsub.projects.topics.setIamPolicy": "pubsub.topics.setIamPolicy",
-        "logging.projects.sinks.create": "logging.sinks.create",
-        "logging.projects.sinks.get": "logging.sinks.get",
-        "logging.projects.sinks.patch": "logging.sinks.update",
-        "logging.projects.sinks.delete": "logging.sinks.delete",
-    }
-)
-"""By cloud.google.com/iam/docs/permissions-reference."""
+google.PERMISSIONS.update(MORE)
 FOR_ANYBODY = ("cloudresourcemanager.projects.testIamPermissions", "iamcredentials", "oauth2")
 
 
@@ -75,6 +38,7 @@ class LocalGoogleProject(LocalGoogle):
         self.projects = {project: "Central kit", **others}
         self.iam = Iam()
         self.resources = Resources(self.iam.policies)
+        self.federation = Federation()
         self._asked = threading.local()
         super().__init__()
         self.tokens = {"": PERSON}
@@ -91,6 +55,7 @@ class LocalGoogleProject(LocalGoogle):
             "repositories": sorted(self.resources.repositories),
             "topics": sorted(self.resources.topics),
             "sinks": sorted(self.resources.sinks),
+            "federated": self.federation.active(),
             "secrets": {name: len(each.versions) for name, each in self.secrets.all.items()},
             "jobs": sorted(self.run.jobs),
         }
@@ -147,7 +112,7 @@ class LocalGoogleProject(LocalGoogle):
         self.resources.check_service("iamcredentials.googleapis.com", self.project)
         account = self.iam.account(params["name"].replace("projects/-", f"projects/{self.project}")).body
         who = self._asked.who
-        member = f"user:{who}" if who == PERSON else f"serviceAccount:{who}"
+        member = f"user:{who}" if who == PERSON else who if "://" in who else f"serviceAccount:{who}"
         roles = self.iam.policies.roles_of(account["name"], member)
         if not any("iam.serviceAccounts.getAccessToken" in self.iam.permissions(each) for each in roles):
             raise denied("iam.serviceAccounts.getAccessToken")
@@ -160,48 +125,59 @@ class LocalGoogleProject(LocalGoogle):
         accounts, roles = "iam.projects.serviceAccounts", "iam.projects.roles"
         repositories = "artifactregistry.projects.locations.repositories"
         topics, sinks = "pubsub.projects.topics", "logging.projects.sinks"
-        return super()._all_handlers() | {
-            "oauth2.tokeninfo": self._who,
-            "cloudresourcemanager.projects.search": self._search,
-            "cloudresourcemanager.projects.get": self._get_project,
-            "cloudresourcemanager.projects.getIamPolicy": self._get_policy,
-            "cloudresourcemanager.projects.setIamPolicy": self._set_policy,
-            "serviceusage.services.get": more.services_get,
-            "serviceusage.services.enable": more.services_enable,
-            f"{accounts}.create": iam.accounts_create,
-            f"{accounts}.get": iam.accounts_get,
-            f"{accounts}.list": iam.accounts_list,
-            f"{accounts}.delete": iam.accounts_delete,
-            f"{accounts}.enable": iam.accounts_enable,
-            f"{accounts}.getIamPolicy": iam.account_get_policy,
-            f"{accounts}.setIamPolicy": iam.account_set_policy,
-            f"{accounts}.testIamPermissions": self._test_account_permissions,
-            f"{accounts}.keys.create": iam.keys_create,
-            f"{accounts}.keys.list": iam.keys_list,
-            f"{accounts}.keys.delete": iam.keys_delete,
-            f"{roles}.create": iam.roles_create,
-            f"{roles}.get": iam.roles_get,
-            f"{roles}.patch": iam.roles_patch,
-            f"{roles}.delete": iam.roles_delete,
-            f"{roles}.undelete": iam.roles_undelete,
-            f"{repositories}.create": more.repositories_create,
-            f"{repositories}.get": more.repositories_get,
-            f"{repositories}.patch": more.repositories_patch,
-            f"{repositories}.delete": more.repositories_delete,
-            f"{topics}.create": more.topics_create,
-            f"{topics}.get": more.topics_get,
-            f"{topics}.delete": more.topics_delete,
-            f"{topics}.getIamPolicy": more.topic_get_policy,
-            f"{topics}.setIamPolicy": more.topic_set_policy,
-            f"{sinks}.create": more.sinks_create,
-            f"{sinks}.get": more.sinks_get,
-            f"{sinks}.patch": more.sinks_patch,
-            f"{sinks}.delete": more.sinks_delete,
-            "secretmanager.projects.secrets.getIamPolicy": self._get_secret_policy,
-            "secretmanager.projects.secrets.setIamPolicy": self._set_secret_policy,
-            "secretmanager.projects.secrets.delete": self._delete_secret,
-            "secretmanager.projects.secrets.versions.access": self._access_version,
+        federated = "iam.projects.locations.workloadIdentityPools"
+        verbs = ("create", "get", "patch", "delete", "undelete")
+        outside = {
+            f"{prefix}.{verb}": getattr(self.federation, verb)
+            for prefix in (federated, f"{federated}.providers")
+            for verb in verbs
         }
+        return (
+            super()._all_handlers()
+            | outside
+            | {
+                "oauth2.tokeninfo": self._who,
+                "cloudresourcemanager.projects.search": self._search,
+                "cloudresourcemanager.projects.get": self._get_project,
+                "cloudresourcemanager.projects.getIamPolicy": self._get_policy,
+                "cloudresourcemanager.projects.setIamPolicy": self._set_policy,
+                "serviceusage.services.get": more.services_get,
+                "serviceusage.services.enable": more.services_enable,
+                f"{accounts}.create": iam.accounts_create,
+                f"{accounts}.get": iam.accounts_get,
+                f"{accounts}.list": iam.accounts_list,
+                f"{accounts}.delete": iam.accounts_delete,
+                f"{accounts}.enable": iam.accounts_enable,
+                f"{accounts}.getIamPolicy": iam.account_get_policy,
+                f"{accounts}.setIamPolicy": iam.account_set_policy,
+                f"{accounts}.testIamPermissions": self._test_account_permissions,
+                f"{accounts}.keys.create": iam.keys_create,
+                f"{accounts}.keys.list": iam.keys_list,
+                f"{accounts}.keys.delete": iam.keys_delete,
+                f"{roles}.create": iam.roles_create,
+                f"{roles}.get": iam.roles_get,
+                f"{roles}.patch": iam.roles_patch,
+                f"{roles}.delete": iam.roles_delete,
+                f"{roles}.undelete": iam.roles_undelete,
+                f"{repositories}.create": more.repositories_create,
+                f"{repositories}.get": more.repositories_get,
+                f"{repositories}.patch": more.repositories_patch,
+                f"{repositories}.delete": more.repositories_delete,
+                f"{topics}.create": more.topics_create,
+                f"{topics}.get": more.topics_get,
+                f"{topics}.delete": more.topics_delete,
+                f"{topics}.getIamPolicy": more.topic_get_policy,
+                f"{topics}.setIamPolicy": more.topic_set_policy,
+                f"{sinks}.create": more.sinks_create,
+                f"{sinks}.get": more.sinks_get,
+                f"{sinks}.patch": more.sinks_patch,
+                f"{sinks}.delete": more.sinks_delete,
+                "secretmanager.projects.secrets.getIamPolicy": self._get_secret_policy,
+                "secretmanager.projects.secrets.setIamPolicy": self._set_secret_policy,
+                "secretmanager.projects.secrets.delete": self._delete_secret,
+                "secretmanager.projects.secrets.versions.access": self._access_version,
+            }
+        )
 
     def _who(self, params: Params, query: Params, body: Any) -> dict[str, Any]:
         return {"email": (self.tokens or {}).get(query.get("access_token", ""), "")}
@@ -248,6 +224,16 @@ class LocalGoogleProject(LocalGoogle):
         secret, _, number = version.partition("/versions/")
         value = self.secrets.all[secret].versions[int(number) - 1]
         return {"name": version, "payload": {"data": base64.b64encode(value.encode()).decode()}}
+
+    def answer(self, request: Request) -> Answer:
+        return self._exchange(request) if request.path == "/v1/token" else super().answer(request)
+
+    def _exchange(self, request: Request) -> Answer:
+        member = self.federation.member(request.body.decode(), self.project)
+        if not member:
+            return Answer(400, {"error": "unauthorized_client", "error_description": "rejected by the condition"})
+        issued = {"issued_token_type": "urn:ietf:params:oauth:token-type:access_token", "token_type": "Bearer"}
+        return Answer(200, {"access_token": self._new_token(member), "expires_in": 3600, **issued})
 
     def _token(self, request: Request) -> Answer:
         """Keys that were deleted buy nothing any more."""

@@ -81,6 +81,13 @@ class Project:
         return self._apis[name]
 
     @cached_property
+    def number(self) -> str:
+        """By which some of Google's services name it."""
+        with telling(f"see the number of the project {self.id}"):
+            found = self.api("cloudresourcemanager").projects().get(name=self.name).execute()
+        return str(found["name"]).partition("/")[2]
+
+    @cached_property
     def person(self) -> str:
         """Whoever types, as a member of IAM policies. Raises `ProvisionError` where Google does not say."""
         email = getattr(self.credentials, "service_account_email", None)

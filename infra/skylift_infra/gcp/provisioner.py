@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from skylift.provisioner import Answers, Handover, PoolIdentity, ProvisionError, Question
 from skylift_cloud_run.credentials import Credentials
-from skylift_infra.gcp import grants, in_force, names
+from skylift_infra.gcp import federation, grants, in_force, names
 from skylift_infra.gcp.grants import Grant
 from skylift_infra.gcp.identities import CustomRole, Key, PushingAccount, RuntimeAccount, email_of
 from skylift_infra.gcp.place import Api, PoolSecret, Repository, Sink, Topic
 from skylift_infra.gcp.project import Project, known_project, known_region, list_projects, member
-from skylift_infra.gcp.rights import ACCESSOR, ACT_AS, IMPERSONATE, PUBLISH, pushing_permissions
+from skylift_infra.gcp.rights import ACCESSOR, ACT_AS, FEDERATE, IMPERSONATE, PUBLISH, pushing_permissions
 from skylift_infra.infrastructure import CloudInfrastructure
 from skylift_infra.resources import Made, Resource
 
@@ -101,6 +102,7 @@ class Layout:
 
     def _apis(self) -> list[Resource]:
         wanted = APIS | ({"pubsub": "Pub/Sub"} if self.answers.get("events_to") else {})
+        wanted |= {"sts": "Security Token Service"} if self.role and not self.answers["with_key"] else {}
         return [Api(self.project, f"api-{each}", f"{each}.googleapis.com", title) for each, title in wanted.items()]
 
     def _grant_reading(self) -> Resource:
@@ -139,7 +141,7 @@ class Layout:
         if self.answers["with_key"]:
             self.key = Key(self.project, "key", self.pushing, self.pool.block.get("key_id"))
             return [self.key]
-        found: list[Resource] = []
+        found: list[Resource] = self._federation()
         for number, who in enumerate(self.impersonators):
             found.append(
                 Grant(
@@ -154,11 +156,41 @@ class Layout:
             )
         return found
 
+    def _federation(self) -> list[Resource]:
+        """For a dispatcher in AWS."""
+        if not self.role:
+            return []
+        role = self.role
+        return [
+            federation.IdentityPool(self.project, self.pool),
+            federation.IdentityProvider(self.project, self.pool, role),
+            Grant(
+                "federation",
+                grants.of_account(self.project, self.pushing.email),
+                FEDERATE,
+                lambda made: federation.member(self.project, self.pool, role),
+                ("dispatcher", "identity-provider"),
+                title=f"impersonation of {self.pushing.name} to AWS role {role.name} of account {role.account}",
+            ),
+        ]
+
+    @property
+    def named(self) -> list[str]:
+        return [each.strip() for each in (self.answers.get("dispatcher") or "").split(",") if each.strip()]
+
+    @cached_property
+    def role(self) -> federation.AwsRole | None:
+        """Of the dispatcher in AWS, if there is one. Raises `ProvisionError` where there are two."""
+        found = [role for role in map(federation.outsider, self.named) if role]
+        if len(found) > 1:
+            raise ProvisionError("Only one role in AWS can be the dispatcher", remedy="Name one with --dispatcher")
+        return found[0] if found else None
+
     @property
     def impersonators(self) -> list[str]:
         """Whom the answer names, or whoever types."""
-        named = [each.strip() for each in (self.answers.get("dispatcher") or "").split(",") if each.strip()]
-        return [member(each) for each in named] or [self.project.person]
+        within = [member(each) for each in self.named if not federation.outsider(each)]
+        return within if self.named else [self.project.person]
 
     def _events(self) -> list[Resource]:
         answer = self.answers.get("events_to")
@@ -217,7 +249,9 @@ class Layout:
 
     def _block(self, made: Made) -> Mapping[str, Any]:
         if not self.key:
-            return {"project": self.project.id, "impersonate_service_account": made["dispatcher"]["email"]}
+            held = {"project": self.project.id, "impersonate_service_account": made["dispatcher"]["email"]}
+            way = federation.audience(self.project, self.pool) if self.role else None
+            return held | ({"workload_identity_provider": way} if way else {})
         told = {"service_account_info": self.key.told} if self.key.told else {}
         return {"project": self.project.id, "key_id": made["key"]["id"], **told}
 
