@@ -107,7 +107,8 @@ class Podman:
         """Docker's API; gives the socket's URL, and leaves no container."""
         command = [*self.command, "system", "service", "--time", "0", self.url]
         with (CACHE / "engine.log").open("wb") as log:
-            process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+            # In a folder of its own: its watchers leave files (`oom`) where they run.
+            process = subprocess.Popen(command, env=self.environment, cwd=self.run, stdout=log, stderr=log)
         try:
             self._await(process)
             yield self.url
