@@ -17,8 +17,11 @@ from skylift.store import Tx, deployments, flows, pools, runs
 from skylift.store.engine import TryAgainError
 
 
-def of_deployment(tx: Tx, deployment: Row[Any], wanted: DeploymentRunCreate) -> tuple[Row[Any], bool]:
-    """A run of the deployment, and whether it is new: an idempotency key that was used brings the old one."""
+def of_deployment(tx: Tx, deployment: Row[Any], wanted: DeploymentRunCreate, **given: Any) -> tuple[Row[Any], bool]:
+    """A run of the deployment, and whether it is new: an idempotency key that was used brings the old one.
+
+    `given`: columns that no client sets, such as who has made it.
+    """
     if wanted.idempotency_key:
         known = runs.by_idempotency_key(tx, deployment.flow_id, wanted.idempotency_key)
         if known:
@@ -49,7 +52,7 @@ def of_deployment(tx: Tx, deployment: Row[Any], wanted: DeploymentRunCreate) -> 
         "work_pool_id": pool.id if pool else None,
         "work_queue_id": queue_id if pool else None,
     }
-    return _create(tx, values, _first(tx, wanted.state, StateType.SCHEDULED)), True
+    return _create(tx, values | given, _first(tx, wanted.state, StateType.SCHEDULED)), True
 
 
 def alone(tx: Tx, wanted: FlowRunCreate) -> tuple[Row[Any], bool]:

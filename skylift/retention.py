@@ -1,8 +1,9 @@
 """The verb retention: delete what is older than the settings keep it.
 
-In stages: what goes by its own age (logs, events, artifacts), runs that ended long ago with all that hangs on them, and
-then what those left. Each stage goes on batch by batch, every one a short transaction of its own: it may be stopped
-anywhere, and called again at any time. A run that has not ended, or of which anything is left at a provider, stays.
+In stages: what goes by its own age (logs, events, artifacts, deliveries), runs that ended long ago with all that hangs
+on them, and then what those left. Each stage goes on batch by batch, every one a short transaction of its own: it may
+be stopped anywhere, and called again at any time. A run that has not ended, or of which anything is left at a provider,
+stays.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ STAGES = (
     Stage("logs", lambda settings: settings.retention_logs, old.logs, old.count_logs),
     Stage("events", lambda settings: settings.retention_events, old.old_events, old.count_events),
     Stage("artifacts", lambda settings: settings.retention_artifacts, old.old_artifacts, old.count_artifacts),
+    Stage("deliveries", lambda settings: settings.retention_deliveries, old.old_deliveries, old.count_deliveries),
     Stage("flow_runs", lambda settings: settings.retention_runs, old.ended_runs_with_all, old.count_runs),
     Stage("task_runs", lambda settings: settings.retention_runs, old.lone_task_runs, old.count_task_runs),
     Stage("", lambda settings: settings.retention_runs, old.slots),

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     retention_logs: Age = Field(None, description="How long logs are kept, where that is shorter than their runs")
     retention_events: Age = Field(timedelta(days=30), description="How long events are kept")
     retention_artifacts: Age = Field(None, description="How long artifacts are kept")
+    retention_deliveries: Age = Field(
+        timedelta(days=30), description="How long webhooks' deliveries are kept, and known when they come again"
+    )
 
     @property
     def database(self) -> str:

@@ -1,4 +1,4 @@
-"""The app: every router under `/api`, over one installation's parts."""
+"""The app: the routers under `/api`, and the webhooks' beside it, over one installation's parts."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from skylift.api import (
     flow_run_states,
     flow_runs,
     flows,
+    hooks,
     infrastructure,
     log_download,
     logs,
@@ -30,6 +31,7 @@ from skylift.api import (
     task_runs,
     upkeep,
     variables,
+    webhooks,
     work_pools,
     work_queues,
     workers,
@@ -67,7 +69,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     api_keys.router,
     upkeep.router,
     infrastructure.router,
+    webhooks.router,
 )
+OUTSIDE: tuple[APIRouter, ...] = (hooks.router,)
+"""Not under `/api`: whoever calls them has no key of ours, and is known otherwise."""
 
 
 def create_app(parts: Parts, *, is_trusted: bool = False) -> FastAPI:
@@ -90,5 +95,7 @@ def create_app(parts: Parts, *, is_trusted: bool = False) -> FastAPI:
     app.state.feeds = Feeds(parts.store)
     for router in (*ROUTERS, event_streams.router):
         app.include_router(router, prefix="/api")
-    openapi.install(app, ROUTERS, "/api")
+    for router in OUTSIDE:
+        app.include_router(router)
+    openapi.install(app, {"/api": ROUTERS, "": OUTSIDE})
     return app

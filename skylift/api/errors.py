@@ -23,16 +23,20 @@ from skylift.errors import (
 from skylift.provider import BusyError, ProviderError, Rejected
 from skylift.security.sealing import SealError
 from skylift.store.engine import StoreBusyError
+from skylift.webhooks.errors import MediaTypeError, SignatureError, TooLargeError
 
 logger = logging.getLogger(__name__)
 
 # The first family that fits.
 STATUSES: tuple[tuple[type[SkyliftError], int], ...] = (
     (UnauthorizedError, 401),
+    (SignatureError, 401),
     (ForbiddenError, 403),
     (NotFoundError, 404),
     (ConflictError, 409),
     (GoneError, 410),
+    (TooLargeError, 413),
+    (MediaTypeError, 415),
     (InvalidError, 422),
     (Rejected, 422),
     (SealError, 500),

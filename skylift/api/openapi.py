@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 from skylift.api import scopes
 from skylift.api.scopes import Scope
 
-METHODS = ("get", "post", "put", "patch", "delete")
+METHODS = ("get", "post", "put", "patch", "delete", "options")
 ERRORS = {
     "401": "Credentials are missing or not valid",
     "403": "The caller may not do this: the sentence says what it takes",
@@ -52,11 +52,16 @@ REFUSAL = {
 }
 
 
-def install(app: FastAPI, routers: Sequence[APIRouter], prefix: str) -> None:
-    """Complete the document that the app serves."""
+def install(app: FastAPI, routers: Mapping[str, Sequence[APIRouter]]) -> None:
+    """Complete the document that the app serves, of these routers by their prefixes."""
     generate = app.openapi
-    routes = [route for router in routers for route in router.routes]
-    open_paths = {prefix + getattr(each, "path", "") for each in routes if scopes.declared(each) is Scope.OPEN}
+    open_paths = {
+        prefix + getattr(route, "path", "")
+        for prefix, some in routers.items()
+        for router in some
+        for route in router.routes
+        if scopes.declared(route) is Scope.OPEN
+    }
 
     def openapi() -> dict[str, Any]:
         is_new = app.openapi_schema is None

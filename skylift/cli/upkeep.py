@@ -17,6 +17,7 @@ WORDS = {
     "logs": "lines of logs",
     "events": "events",
     "artifacts": "artifacts",
+    "deliveries": "deliveries to webhooks",
     "expired_limits": "concurrency limits, slots of which nobody held any more",
     "api_keys": "API keys that expired long ago",
 }
@@ -26,7 +27,7 @@ WORDS = {
 @dry_run_option
 @output_option
 def retention(dry_run: bool, output: str) -> None:
-    """Delete what is older than SKYLIFT_RETENTION_RUNS, _LOGS, _EVENTS and _ARTIFACTS say, now.
+    """Delete what is older than SKYLIFT_RETENTION_RUNS, _LOGS, _EVENTS, _ARTIFACTS and _DELIVERIES say.
 
     `skylift serve` does it once an hour by itself. Runs that have not ended stay, however old they are.
     """
@@ -42,7 +43,7 @@ def retention(dry_run: bool, output: str) -> None:
     for name, words in WORDS.items():
         if done[name]:
             click.echo(f"{verb}: {done[name]} {words}")
-    kept = [name for name in ("flow_runs", "logs", "events", "artifacts") if name not in done["before"]]
+    kept = [name for name in ("flow_runs", "logs", "events", "artifacts", "deliveries") if name not in done["before"]]
     if kept:
         names = ", ".join(name.replace("_", " ") for name in kept)
         click.echo(f"Kept however old they are: {names} (see SKYLIFT_RETENTION_…)", err=True)
@@ -74,7 +75,7 @@ def rotate(dry_run: bool, output: str) -> None:
         click.echo(_advice(done))
     if done["unreadable"]:
         ids = ", ".join(done["unreadable"])
-        raise click.ClickException(f"None of the keys opens these block documents: {ids}")
+        raise click.ClickException(f"None of the keys opens these block documents or webhooks: {ids}")
 
 
 def _advice(done: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ class Retained(BaseModel):
     logs: int = Field(0, description="Lines")
     events: int = 0
     artifacts: int = 0
+    deliveries: int = Field(0, description="To webhooks")
     expired_limits: int = Field(0, description="Concurrency limits, slots of which nobody held any more")
     api_keys: int = 0
     before: dict[str, Instant] = Field(
@@ -38,7 +39,9 @@ class Rotated(BaseModel):
 
     resealed: int = 0
     current: int = Field(0, description="What the newest key had sealed already")
-    unreadable: list[UUID] = Field(default_factory=list, description="What none of the keys opens: block documents")
+    unreadable: list[UUID] = Field(
+        default_factory=list, description="What none of the keys opens: block documents, and webhooks"
+    )
     complete: bool = Field(True, description="False: there is more, ask again")
     keys: int = Field(1, description="How many keys there are now")
     key_file: bool = Field(False, description="Whether the keys are in the home folder's file, and so ours to drop")

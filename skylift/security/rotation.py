@@ -19,7 +19,7 @@ from skylift.models.upkeep import Rotated
 from skylift.parts import Parts
 from skylift.security.sealing import SealError
 from skylift.store import Tx
-from skylift.store.tables import attempts, block_documents, ended_attempts
+from skylift.store.tables import attempts, block_documents, ended_attempts, webhooks
 
 BATCH = 100
 SETTLE = 3.0
@@ -27,11 +27,14 @@ SETTLE = 3.0
 
 SEALED: tuple[tuple[Column[Any], Any], ...] = (
     (block_documents.c.data, None),
+    (webhooks.c.secrets, None),
     (attempts.c.request, None),
     # What was launched is read once more to clean up after it, and then never again.
     (ended_attempts.c.request, ended_attempts.c.cleanup_at.is_not(None)),
 )
 """Every column that holds what is sealed, and which of its rows are still read."""
+KEPT = (block_documents, webhooks)
+"""Of which each row stays until somebody deletes it."""
 
 
 def rotate(parts: Parts, *, dry_run: bool = False, until: float = math.inf, settle: float = SETTLE) -> Rotated:
@@ -76,8 +79,8 @@ def _column(parts: Parts, column: Column[Any], condition: Any, done: Rotated, *,
             try:
                 fresh = parts.sealer.reseal(row.sealed)
             except SealError:
-                # An attempt's request that opens with no key is lost with its attempt; a block is somebody's.
-                if column.table is block_documents:
+                # An attempt's request that opens with no key is lost with its attempt; the rest is somebody's.
+                if column.table in KEPT:
                     done.unreadable.append(row.id)
                 continue
             if fresh is None:

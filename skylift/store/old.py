@@ -32,6 +32,7 @@ from skylift.store.tables import (
     schedule_slots,
     task_run_states,
     task_runs,
+    webhook_deliveries,
 )
 
 RUNS, ROWS = 50, 1_000
@@ -170,6 +171,14 @@ def _old_events(before: datetime) -> list[ColumnElement[bool]]:
     return [events.c.received < before]
 
 
+def _old_deliveries(before: datetime) -> list[ColumnElement[bool]]:
+    return [webhook_deliveries.c.received < before]
+
+
+def _delete_deliveries(tx: Tx, ids: Sequence[UUID]) -> int:
+    return tx.run(delete(webhook_deliveries).where(webhook_deliveries.c.id.in_(ids))) if ids else 0
+
+
 def _old_artifacts(before: datetime) -> list[ColumnElement[bool]]:
     return [artifacts_table.c.created < before]
 
@@ -208,6 +217,12 @@ def old_events(tx: Tx, before: datetime, _after: Position | None = None) -> Batc
 
 def old_artifacts(tx: Tx, before: datetime, _after: Position | None = None) -> Batch:
     return _by_age(tx, artifacts_table, artifacts_table.c.created, _old_artifacts(before), _delete_artifacts)
+
+
+def old_deliveries(tx: Tx, before: datetime, _after: Position | None = None) -> Batch:
+    """Deliveries to webhooks, those of webhooks that are no more included."""
+    at = webhook_deliveries.c.received
+    return _by_age(tx, webhook_deliveries, at, _old_deliveries(before), _delete_deliveries)
 
 
 def lone_task_runs(tx: Tx, before: datetime, _after: Position | None = None) -> Batch:
@@ -313,6 +328,10 @@ def count_events(tx: Tx, before: datetime) -> int:
 
 def count_artifacts(tx: Tx, before: datetime) -> int:
     return _count(tx, select(func.count()).select_from(artifacts_table).where(*_old_artifacts(before)))
+
+
+def count_deliveries(tx: Tx, before: datetime) -> int:
+    return _count(tx, select(func.count()).select_from(webhook_deliveries).where(*_old_deliveries(before)))
 
 
 def count_task_runs(tx: Tx, before: datetime) -> int:

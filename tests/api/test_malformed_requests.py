@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from skylift.api.bodies import MAX_BODY, fault_of
+from skylift.api.bodies import MAX_BODY
 from skylift.ids import new_id
+from skylift.json_text import fault_of
 from tests.api.making import Api, ok, refused
 
 LONG = "".join(f"{number:x}" for number in range(3000))

@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from starlette.routing import WebSocketRoute
 
 from skylift.api import create_app, event_streams, scopes
-from skylift.api.app import ROUTERS
+from skylift.api.app import OUTSIDE, ROUTERS
 from skylift.api.scopes import Declared, Scope
 from skylift.api.sockets import Greeted
 from skylift.ids import RUN_TOKEN_PREFIX, new_id, new_token, token_hash
@@ -36,6 +36,7 @@ OPEN_PATHS = {
     "/csrf-token",
     "/skylift/runner/{sha256}.py",
     "/attempts/{attempt_id}/admit",
+    "/hooks/{webhook_id}",
 }
 
 
@@ -51,7 +52,10 @@ def _routes(router: APIRouter) -> Iterator[APIRoute]:
         yield route
 
 
-ROUTES = [route for router in ROUTERS for route in _routes(router)]
+ROUTES = [route for router in (*ROUTERS, *OUTSIDE) for route in _routes(router)]
+PATHS = [f"/api{route.path}" for router in ROUTERS for route in _routes(router)] + [
+    route.path for router in OUTSIDE for route in _routes(router)
+]
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{min(route.methods)} {route.path}")
@@ -69,7 +73,7 @@ def test_there_are_no_other_routes(app: FastAPI) -> None:
     assert len(operations) == sum(len(route.methods or ()) for route in ROUTES)
     assert [route.path for route in app.routes if isinstance(route, APIRoute)] in (
         [],
-        [f"/api{route.path}" for route in ROUTES],
+        PATHS,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from starlette.routing import WebSocketRoute
 
 from skylift.api import event_streams
-from skylift.api.app import ROUTERS
+from skylift.api.app import OUTSIDE, ROUTERS
 
 RECORD: dict[str, Any] = json.loads((Path(__file__).with_name("data") / "routes.json").read_text())
 PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
@@ -73,7 +73,7 @@ def theirs() -> list[Endpoint]:
 def ours() -> list[Endpoint]:
     found = [
         Endpoint(method, route.path)  # type: ignore[attr-defined]
-        for router in ROUTERS
+        for router in (*ROUTERS, *OUTSIDE)
         for route in router.routes
         for method in sorted(route.methods)  # type: ignore[attr-defined]
     ]
@@ -159,6 +159,8 @@ def _lines() -> Iterator[str]:
             own.setdefault(each.path, []).append(each.method)
     for path, mine in sorted(own.items()):
         yield f"| `{path}` | {', '.join(mine)} |"
+    yield ""
+    yield "All paths are under `/api`, but for `/hooks/…`, which is beside it."
 
 
 def main() -> None:

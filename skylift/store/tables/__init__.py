@@ -35,6 +35,7 @@ from skylift.store.tables.limits import (
     workers,
 )
 from skylift.store.tables.recorded import events, task_run_states, task_runs
+from skylift.store.tables.webhooks import webhook_deliveries, webhooks
 
 __all__ = [
     "api_keys",
@@ -67,6 +68,8 @@ __all__ = [
     "task_run_states",
     "task_runs",
     "variables",
+    "webhook_deliveries",
+    "webhooks",
     "work_pools",
     "work_queues",
     "workers",
