@@ -165,10 +165,12 @@ def identify(parts: Parts, secret: str) -> Caller:
     key = parts.settings.api_key
     if key and hmac.compare_digest(secret.encode(), key.encode()):
         return PERSON
-    with parts.store.reading() as tx:
-        role = api_keys.role_of(tx, secret) if secret.startswith(API_KEY_PREFIX) else None
-        if role is None and not key and not api_keys.any_exist(tx):
-            role = Role.ADMIN
+    role = None
+    if secret.startswith(API_KEY_PREFIX):
+        with parts.store.reading() as tx:
+            role = api_keys.role_of(tx, secret)
+    if role is None and not key and not api_keys.are_there(parts.store):
+        role = Role.ADMIN
     if role is None:
         raise UnauthorizedError
     return Caller("person", role=role)
