@@ -60,7 +60,7 @@ def sweep(client: Client, project: str, installation_id: UUID, attempts: frozens
     except ProviderError:
         return
     for name, labels, created in found:
-        orphan = labels.get(ATTEMPT) not in attempts
+        orphan = ATTEMPT in labels and labels[ATTEMPT] not in attempts  # without: a pool's, or somebody else's
         if orphan and created and datetime.now(UTC) - datetime.fromisoformat(created) > ORPHANED:
             try:
                 client.delete_secret(name)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import google.auth
 import pytest
 
 from skylift.managed import ManagedProvider
 from skylift.provider import FindsStrays, ForwardsOutput, Launch, Links, ReadsEvents, Unreachable
-from skylift_cloud_run import client
+from skylift_cloud_run import client, run_secrets
 from skylift_cloud_run.credentials import ENDPOINT, Credentials
 from tests.clouds.google import LocalGoogle
 from tests.providers.cloud_run.support import (
     JOBS,
+    PROJECT,
     CloudRunHarness,
     configuration,
     new_provider,
@@ -87,6 +90,19 @@ def test_labels_that_somebody_changed_do_not_stop_the_sweep(cloud: LocalGoogle) 
             job.body["labels"]["skylift-attempt"] = "mine-now"
     found = provider.list_attempts(launch.installation_id, launch.configuration)
     assert [each.attempt_id for each in found] == [launch.attempt_id]
+
+
+def test_only_what_is_an_attempts_is_swept(cloud: LocalGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_secrets, "ORPHANED", timedelta(0))
+    launch, marked = new_launch(configuration(SLEEPS, {})), {"skylift-attempt": str(uuid4())}
+    for name, labels in {"pool": {}, "left": marked}.items():
+        cloud.secrets.put(PROJECT, name, "value")
+        secret = cloud.secrets.all[f"projects/{PROJECT}/secrets/{name}"]
+        secret.body["labels"] = labels | {"skylift-installation": str(launch.installation_id)}
+        secret.body["createTime"] = "2020-01-01T00:00:00Z"
+    new_provider().list_attempts(launch.installation_id, launch.configuration)
+    assert f"projects/{PROJECT}/secrets/pool" in cloud.secrets.all
+    assert f"projects/{PROJECT}/secrets/left" not in cloud.secrets.all
 
 
 def test_it_serves_managed_pools(cloud: LocalGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
