@@ -1,5 +1,6 @@
 # Every target does its own set-up: python3 with venv and pip, git and make are all it needs.
 PYTHON ?= python3
+LAMBDA_PYTHON ?= python3.13
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
@@ -7,7 +8,7 @@ RUNTIME := --extra local --extra postgres
 CLOUDS := ecs aws cloud-run container-instance container-instance-infra modal docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo demo-cloud test test-long test-containers bench check lint types imports lock clean
+.PHONY: help setup demo demo-cloud test test-long test-containers package bench check lint types imports lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
@@ -28,6 +29,10 @@ test-long: setup  ## Run the tests that take minutes: races, kills, load
 test-containers: setup  ## Run the tests with real containers (installs Podman on Debian, as root)
 	$(BIN)/python -m tests.clouds.podman $(BIN)/python -m pytest -m containers $(ARGS)
 
+package: $(VENV)/.dev  ## Zip the cloud functions into dist/ (LAMBDA_PYTHON=path of a Python 3.13), and measure them
+	$(BIN)/python functions/package_aws.py --python $(LAMBDA_PYTHON)
+	$(BIN)/python -m benchmarks.cold_start --python $(LAMBDA_PYTHON)
+
 bench: $(VENV)/.dev  ## Measure growth, latency and start-up, and print tables
 	$(BIN)/python -m benchmarks
 
@@ -46,6 +51,8 @@ imports: $(VENV)/.dev
 lock:  ## Pin the requirements anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml $(CLOUDS:%=--extra %) $(RUNTIME) --group dev $(LOCK) -o requirements/dev.txt
 	uv pip compile pyproject.toml $(RUNTIME) $(LOCK) -c requirements/dev.txt -o requirements/runtime.txt
+	uv pip compile pyproject.toml --extra aws --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
+		$(filter-out --universal,$(LOCK)) -c requirements/dev.txt -o requirements/aws.txt
 	uv pip compile --group pyproject.toml:build $(LOCK) -o requirements/build.txt
 	uv pip compile --group pyproject.toml:prefect --python-version 3.11 $(LOCK) -o requirements/prefect.txt
 

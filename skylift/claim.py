@@ -83,7 +83,8 @@ def claim(
         bucket.spend(tx, len(made))
     claimed = Claimed(made, due_at, lock_first=frozenset(gate.wanted))
     claimed.more = not complete or len(made) == limit or len(made) < len(taken)
-    _plan_next(tx, pool, bucket, stopped_by_quota=room == tokens < min(limit, free))
+    took_all_tokens = room == tokens < min(limit, free) and len(taken) == room
+    _plan_next(tx, pool, bucket, stopped_by_quota=took_all_tokens)
     return claimed
 
 

@@ -392,6 +392,16 @@ def test_the_quota_leaves_runs_scheduled_until_there_are_tokens(place: Installat
     assert dispatch(place.parts, pool.id).launched == 2
 
 
+def test_a_quota_below_a_claims_size_wakes_nobody_while_nothing_is_due(place: Installation) -> None:
+    place.cloud.allowed = Quota(rate=20, burst=3)
+    pool = place.pool()
+    place.run(place.deployment().id)
+    assert dispatch(place.parts, pool.id).launched == 1
+    with place.store.reading() as tx:
+        planned = pools.by_name(tx, "pool").wakeup_at
+    assert planned is None
+
+
 def test_the_timeline_of_a_cancelled_waiting_run_leaves_no_attempt(place: Installation) -> None:
     pool = place.pool(is_paused=True)
     run = place.run(place.deployment().id)

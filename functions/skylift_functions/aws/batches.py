@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -54,10 +54,8 @@ class Wakes:
     def _wake(self, wakeup: Wakeup, at: datetime) -> None:
         if wakeup in self._done:
             return  # an equal one was in the same batch, and what it was about is done since
-        if not wait_for(at):
+        if not wait_for(at) or self.deadline.is_over or not self.act(wakeup, self.deadline):
             self._hand_on(wakeup, at)
-        elif self.deadline.is_over or not self.act(wakeup, self.deadline):
-            self._hand_on(wakeup, datetime.now(UTC))
         else:
             self._done.add(wakeup)
 

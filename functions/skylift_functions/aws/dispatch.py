@@ -9,19 +9,19 @@ from skylift.wakeups import Dispatch, Wakeup
 from skylift_functions.aws.batches import Wakes
 from skylift_functions.aws.deadline import Context, Deadline
 from skylift_functions.aws.installation import installation
-from skylift_functions.aws.telemetry import make_logger, make_metrics, tell_launches
+from skylift_functions.aws.telemetry import make_logger, make_metrics, publish, tell_launches
 
 logger, metrics = make_logger("dispatch"), make_metrics()
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     here = installation()
     try:
         return Wakes(here, logger, Deadline(context), _act).answer(event, context)
     finally:
         here.wakeups.flush()
+        publish(metrics)
 
 
 def _act(wakeup: Wakeup, deadline: Deadline) -> bool:

@@ -5,7 +5,7 @@ While attempts live there is always another wakeup on its way for the next one t
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from skylift import observe
@@ -13,7 +13,7 @@ from skylift.wakeups import Observe, Wakeup
 from skylift_functions.aws.batches import Wakes, is_batch
 from skylift_functions.aws.deadline import Context, Deadline
 from skylift_functions.aws.installation import Installation, installation
-from skylift_functions.aws.telemetry import count, make_logger, make_metrics
+from skylift_functions.aws.telemetry import count, make_logger, make_metrics, publish
 
 BREATH = timedelta(seconds=1)
 AT_ONCE = 200
@@ -25,7 +25,6 @@ logger, metrics = make_logger("observe"), make_metrics()
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any] | None:
     here, deadline = installation(), Deadline(context)
     try:
@@ -36,6 +35,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any] | None:
         return None
     finally:
         here.wakeups.flush()
+        publish(metrics)
 
 
 def hear(here: Installation, event: dict[str, Any]) -> int:
@@ -62,6 +62,7 @@ def sweep(here: Installation, deadline: Deadline) -> bool:
             return False
     with here.parts.store.reading() as tx:
         at = observe.next_look(tx, here.parts.providers.types)
+        soonest = tx.now + BREATH
     if at:
-        here.wakeups.send(Observe(), max(at, datetime.now(UTC) + BREATH))
+        here.wakeups.send(Observe(), max(at, soonest))
     return True

@@ -21,7 +21,7 @@ from skylift.wakeups import Dispatch, Observe, Schedule, Wakeup
 from skylift_functions.aws.batches import Wakes, is_batch
 from skylift_functions.aws.deadline import Context, Deadline
 from skylift_functions.aws.installation import Installation, installation
-from skylift_functions.aws.telemetry import count, make_logger, make_metrics, tell_tick
+from skylift_functions.aws.telemetry import count, make_logger, make_metrics, publish, tell_tick
 
 EVERY = timedelta(minutes=5)
 AHEAD = EVERY + timedelta(minutes=1)
@@ -34,7 +34,6 @@ logger, metrics = make_logger("schedule"), make_metrics()
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any] | None:
     here, deadline = installation(), Deadline(context)
     try:
@@ -45,6 +44,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any] | None:
         return None
     finally:
         here.wakeups.flush()
+        publish(metrics)
         here.parts.store.close()  # until the next tick a connection would only keep the database awake
 
 

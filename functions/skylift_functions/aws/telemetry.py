@@ -37,6 +37,12 @@ def make_metrics() -> Metrics:
     return Metrics(namespace="Skylift", service=SERVICE)
 
 
+def publish(metrics: Metrics) -> None:
+    """Write what was counted; an event may well have had nothing to count."""
+    if metrics.provider.metric_set:
+        metrics.flush_metrics()
+
+
 def count(metrics: Metrics, **numbers: int) -> None:
     for name, number in numbers.items():
         metrics.add_metric(name, MetricUnit.Count, number)

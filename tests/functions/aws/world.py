@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -104,12 +105,19 @@ class World:
                 sandbox.env = {**sandbox.env, "SKYLIFT_API_URL": account.env["SKYLIFT_API_URL"]}
         self.events = EventSource(self.functions["observe"])
         self.hears = True
+        self.disordered: random.Random | None = None
+        """By whose chance events come twice, late and in any order."""
         self.sources: dict[str, QueueSource] = {}
         cloud.tasks.listeners.append(self._heard)
 
     def _heard(self, event: dict[str, Any]) -> None:
-        if self.hears and event["detail"]["lastStatus"] in ("RUNNING", "STOPPED"):
-            self.events.put(event)
+        if not self.hears or event["detail"]["lastStatus"] not in ("RUNNING", "STOPPED"):
+            return
+        for _ in range(self.disordered.choice((1, 2)) if self.disordered else 1):
+            if self.disordered and self.disordered.random() < 0.5:
+                threading.Timer(self.disordered.uniform(0, 3), self.events.put, (event,)).start()
+            else:
+                self.events.put(event)
 
     def connect_queues(self) -> None:
         sqs = self.account.backend.client("sqs")
@@ -199,6 +207,9 @@ class World:
             if line.word == "start":
                 found[line.run] = found.get(line.run, 0) + 1
         return found
+
+    def invocations(self) -> dict[str, int]:
+        return {name: len(each.outcomes) for name, each in self.functions.items()}
 
     def check(self, runs: int) -> None:
         """Nothing lost, nothing doubled, and no message that nobody could deal with."""

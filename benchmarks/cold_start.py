@@ -1,0 +1,65 @@
+"""What a cold start imports: the packaged functions, each by the Python that it will run on, against `import prefect`.
+
+Measured over `dist/` (`make package`), with nothing else on the path; Lambda's own start comes on top of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from statistics import median
+
+from benchmarks.table import print_machine, print_table
+from skylift_functions.aws import PLATFORM
+
+ROOT = Path(__file__).resolve().parents[1]
+TURNS = 5
+SCRIPT = """
+import sys, time, resource
+sys.path.insert(0, sys.argv[1])
+wall, cpu = time.perf_counter(), time.process_time()
+__import__(sys.argv[2])
+print(time.perf_counter() - wall, time.process_time() - cpu, len(sys.modules),
+      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python", default=sys.executable, help="of the version that the zips were made for")
+    python = parser.parse_args().python
+    print_machine()
+    rows: list[tuple[object, ...]] = []
+    for each in PLATFORM.functions:
+        path = ROOT / "dist" / f"skylift-aws-{each.name}.zip"
+        with tempfile.TemporaryDirectory(prefix="skylift-cold-") as folder, zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)
+            module = each.handler.rpartition(".")[0]
+            rows.append((each.name, path.stat().st_size / 2**20, *measure([python, "-I"], folder, module)))
+    prefect = ROOT / ".venv-prefect" / "bin" / "python"
+    if prefect.exists():
+        rows.append(("import prefect", "", *measure([str(prefect)], "", "prefect")))
+    print_table(
+        f"Cold imports of the packaged functions (median of {TURNS}; `import prefect` from its own environment)",
+        ("Function", "zipped MB", "wall ms", "CPU ms", "modules", "MB resident"),
+        rows,
+    )
+
+
+def measure(python: list[str], folder: str, module: str) -> tuple[float, float, int, float]:
+    turns = []
+    for _ in range(TURNS):
+        words = [*python, "-c", SCRIPT, folder, module]
+        done = subprocess.run(words, check=True, capture_output=True, text=True)
+        turns.append([float(word) for word in done.stdout.split()])
+    wall, cpu, modules, resident = (median(values) for values in zip(*turns, strict=True))
+    return wall * 1000, cpu * 1000, int(modules), resident
+
+
+if __name__ == "__main__":
+    main()
