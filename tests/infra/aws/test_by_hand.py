@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from skylift_ecs.permissions import ALL
@@ -20,41 +17,21 @@ from tests.clients.conftest import ROOT
 from tests.clouds.aws import LocalAws
 from tests.clouds.aws_backends import KEYS, REGION, Ministack
 from tests.infra.aws.account import LocalAccount
-from tests.support.service import client_environment, serving
+from tests.support.desk import Desk, at_a_service
 from tests.support.terminal import typed
 
 PREFECT = ROOT / ".venv-prefect" / "bin" / "prefect"
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Someone's terminal, signed in to an account, before a service that pushes into it."""
-
+@dataclass(frozen=True)
+class AwsDesk(Desk):
+    block_variable = "aws_credentials"
     cloud: LocalAws
     account: LocalAccount
-    env: dict[str, str]
-    api: httpx.Client
-
-    def types(self, *command: str, code: int = 0) -> str:
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=100)
-        assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
-
-    def skylift(self, *args: str, code: int = 0) -> str:
-        return self.types(sys.executable, "-m", "skylift", *args, code=code)
-
-    def pool(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.api.get(f"work_pools/{name}").json()
-        return found
-
-    def block_of(self, pool: dict[str, Any]) -> dict[str, Any]:
-        default = pool["base_job_template"]["variables"]["properties"]["aws_credentials"]["default"]
-        found: dict[str, Any] = self.api.get(f"block_documents/{default['$ref']['block_document_id']}").json()["data"]
-        return found
 
 
 @pytest.fixture
-def desk(aws: Ministack, tmp_path: Path) -> Iterator[Desk]:
+def desk(aws: Ministack, tmp_path: Path) -> Iterator[AwsDesk]:
     aws.reset()
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -64,15 +41,12 @@ def desk(aws: Ministack, tmp_path: Path) -> Iterator[Desk]:
     with LocalAws(aws) as cloud:
         signed_in = {"AWS_ENDPOINT_URL": cloud.url, "AWS_DEFAULT_REGION": REGION}
         signed_in |= {name.upper(): value for name, value in KEYS.items()}
-        with serving(tmp_path, **signed_in) as service:
-            env = client_environment(service.url, tmp_path) | signed_in
-            env |= {"PATH": f"{tools}:{os.environ['PATH']}", "SKYLIFT_API_URL": service.url}
-            env |= {"SKYLIFT_HOME": str(tmp_path / "client")}
-            with httpx.Client(base_url=service.url, timeout=30) as api:
-                yield Desk(cloud, LocalAccount(aws), env, api)
+        person = signed_in | {"PATH": f"{tools}:{os.environ['PATH']}"}
+        with at_a_service(tmp_path, signed_in, person) as (env, api):
+            yield AwsDesk(env, api, cloud, LocalAccount(aws))
 
 
-def test_from_an_empty_account_to_a_run_and_back(desk: Desk) -> None:
+def test_from_an_empty_account_to_a_run_and_back(desk: AwsDesk) -> None:
     empty = desk.account.everything()
     create = ("work-pool", "create", "--type", "ecs:push", "--provision-infra", "my-pool")
     plan = json.loads(desk.skylift(*create, "--dry-run", "-o", "json"))
@@ -101,7 +75,7 @@ def test_from_an_empty_account_to_a_run_and_back(desk: Desk) -> None:
     assert desk.account.everything() == empty
 
 
-def test_the_commands_of_the_page(desk: Desk) -> None:
+def test_the_commands_of_the_page(desk: AwsDesk) -> None:
     """docs/provision/aws.md, in the order of the page; the first one asks."""
     page = (ROOT / "docs" / "provision" / "aws.md").read_text(encoding="utf-8")
     first, *lines = [line.removeprefix("$ skylift ") for line in page.splitlines() if line.startswith("$ skylift ")]
@@ -117,7 +91,7 @@ def test_the_commands_of_the_page(desk: Desk) -> None:
         desk.skylift(*shlex.split(line))
 
 
-def test_with_a_key_for_a_dispatcher_that_is_nobody_in_aws(desk: Desk) -> None:
+def test_with_a_key_for_a_dispatcher_that_is_nobody_in_aws(desk: AwsDesk) -> None:
     create = ("work-pool", "create", "--type", "ecs:push", "--provision-infra", "keyed", "--with-access-key")
     desk.skylift(*create, "--yes", "--canary")
     block = desk.block_of(desk.pool("keyed"))
@@ -129,7 +103,7 @@ def test_with_a_key_for_a_dispatcher_that_is_nobody_in_aws(desk: Desk) -> None:
 
 
 @pytest.mark.long
-def test_the_unmodified_prefect_client(desk: Desk) -> None:
+def test_the_unmodified_prefect_client(desk: AwsDesk) -> None:
     said = desk.types(
         str(PREFECT), "--no-prompt", "work-pool", "create", "--type", "ecs:push", "--provision-infra", "my-pool"
     )
@@ -144,7 +118,7 @@ def test_the_unmodified_prefect_client(desk: Desk) -> None:
     assert "Completed" in said, said
 
 
-def test_a_dispatchers_rights_are_what_the_provider_declares(desk: Desk) -> None:
+def test_a_dispatchers_rights_are_what_the_provider_declares(desk: AwsDesk) -> None:
     desk.skylift("work-pool", "create", "--type", "ecs:push", "--provision-infra", "my-pool", "--yes")
     role = desk.block_of(desk.pool("my-pool"))["role_arn"].rpartition("/")[2]
     held = desk.account.client("iam").get_role_policy(RoleName=role, PolicyName="skylift")["PolicyDocument"]

@@ -6,15 +6,12 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from tests.clients.conftest import ROOT
@@ -22,7 +19,7 @@ from tests.clouds.azure import SUBSCRIPTION
 from tests.clouds.azure_infra import LocalSubscription
 from tests.clouds.azure_login import CLIENT, CLIENT_SECRET, TENANT
 from tests.infra.azure.subscription import TRUSTED
-from tests.support.service import client_environment, serving
+from tests.support.desk import Desk, at_a_service
 from tests.support.terminal import typed
 
 PREFECT = ROOT / ".venv-prefect" / "bin" / "prefect"
@@ -30,30 +27,10 @@ TYPE = "azure-container-instance:push"
 CREATE = ("work-pool", "create", "--type", TYPE, "--provision-infra", "my-pool")
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Someone's terminal, signed in to Azure, before a service that pushes into it."""
-
+@dataclass(frozen=True)
+class AzureDesk(Desk):
+    block_variable = "aci_credentials"
     cloud: LocalSubscription
-    env: dict[str, str]
-    api: httpx.Client
-
-    def types(self, *command: str, code: int = 0) -> str:
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=100)
-        assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
-
-    def skylift(self, *args: str, code: int = 0) -> str:
-        return self.types(sys.executable, "-m", "skylift", *args, code=code)
-
-    def pool(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.api.get(f"work_pools/{name}").json()
-        return found
-
-    def block_of(self, pool: dict[str, Any]) -> dict[str, Any]:
-        default = pool["base_job_template"]["variables"]["properties"]["aci_credentials"]["default"]
-        found: dict[str, Any] = self.api.get(f"block_documents/{default['$ref']['block_document_id']}").json()["data"]
-        return found
 
     def pushed_by(self) -> set[tuple[str, str]]:
         """Clients that tokens were had for, and how; without the person at the desk."""
@@ -61,16 +38,13 @@ class Desk:
 
 
 @contextmanager
-def desk_with(folder: Path, **service_variables: str) -> Iterator[Desk]:
+def desk_with(folder: Path, **service_variables: str) -> Iterator[AzureDesk]:
     """`service_variables`: what Skylift is where it runs, beside the endpoints; {url} is the cloud's."""
     with LocalSubscription() as cloud:
         signed_in = {"AZURE_CLIENT_ID": CLIENT, "AZURE_CLIENT_SECRET": CLIENT_SECRET, "AZURE_TENANT_ID": TENANT}
         variables = {name: value.format(url=cloud.url) for name, value in service_variables.items()}
-        with serving(folder, **cloud.environment(), **variables) as service:
-            env = client_environment(service.url, folder) | cloud.environment() | signed_in
-            env |= {"SKYLIFT_API_URL": service.url, "SKYLIFT_HOME": str(folder / "client")}
-            with httpx.Client(base_url=service.url, timeout=30) as api:
-                yield Desk(cloud, env, api)
+        with at_a_service(folder, cloud.environment() | variables, cloud.environment() | signed_in) as (env, api):
+            yield AzureDesk(env, api, cloud)
 
 
 IN_AZURE = {"IDENTITY_ENDPOINT": "{url}/msi/token", "IDENTITY_HEADER": "header"}

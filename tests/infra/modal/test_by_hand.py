@@ -5,69 +5,43 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from skylift.confidential import POOL_SECRET
 from tests.clients.conftest import ROOT
 from tests.clouds.modal_cloud import TOKEN_ID
 from tests.clouds.modal_infra import SERVICE, LocalWorkspace
-from tests.support.service import client_environment, serving
+from tests.support.desk import Desk, at_a_service
 from tests.support.terminal import typed
 
 PREFECT = ROOT / ".venv-prefect" / "bin" / "prefect"
 CREATE = ("work-pool", "create", "--type", "modal:push", "--provision-infra", "my-pool")
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Someone's terminal, signed in to Modal, before a service that has no token of its own."""
+@dataclass(frozen=True)
+class ModalDesk(Desk):
+    """The service has no token of its own."""
 
+    block_variable = "modal_credentials"
     cloud: LocalWorkspace
-    env: dict[str, str]
-    api: httpx.Client
-
-    def types(self, *command: str, code: int = 0, more: dict[str, str] | None = None) -> str:
-        done = subprocess.run(
-            command, env=self.env | (more or {}), capture_output=True, text=True, timeout=100, stdin=subprocess.DEVNULL
-        )
-        assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
-
-    def skylift(self, *args: str, code: int = 0, more: dict[str, str] | None = None) -> str:
-        return self.types(sys.executable, "-m", "skylift", *args, code=code, more=more)
-
-    def pool(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.api.get(f"work_pools/{name}").json()
-        return found
-
-    def block_of(self, pool: dict[str, Any]) -> dict[str, Any]:
-        default = pool["base_job_template"]["variables"]["properties"]["modal_credentials"]["default"]
-        found: dict[str, Any] = self.api.get(f"block_documents/{default['$ref']['block_document_id']}").json()["data"]
-        return found
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModalDesk]:
     for name in ("MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET", "MODAL_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     with LocalWorkspace() as cloud:
         nowhere = {"MODAL_SERVER_URL": cloud.url, "MODAL_CONFIG_PATH": str(tmp_path / "modal.toml")}
-        with serving(tmp_path, **nowhere) as service:
-            env = client_environment(service.url, tmp_path) | nowhere | cloud.environment
-            env |= {"SKYLIFT_API_URL": service.url, "SKYLIFT_HOME": str(tmp_path / "client")}
-            with httpx.Client(base_url=service.url, timeout=30) as api:
-                yield Desk(cloud, env, api)
+        with at_a_service(tmp_path, nowhere, nowhere | cloud.environment) as (env, api):
+            yield ModalDesk(env, api, cloud)
 
 
-def test_from_an_empty_workspace_to_a_run_and_back(desk: Desk) -> None:
+def test_from_an_empty_workspace_to_a_run_and_back(desk: ModalDesk) -> None:
     empty = desk.cloud.everything()
     plan = json.loads(desk.skylift(*CREATE, "--dry-run", "-o", "json"))
     assert plan["changes"] == 3
@@ -97,7 +71,7 @@ def test_from_an_empty_workspace_to_a_run_and_back(desk: Desk) -> None:
 
 
 @pytest.mark.long
-def test_with_a_service_users_token(desk: Desk) -> None:
+def test_with_a_service_users_token(desk: ModalDesk) -> None:
     """It may only use the environment that is there; what is pushed is pushed with it."""
     desk.cloud.owners[SERVICE[0]].environments = {"main"}
     alone = {"MODAL_TOKEN_ID": "", "MODAL_TOKEN_SECRET": ""}
@@ -111,7 +85,7 @@ def test_with_a_service_users_token(desk: Desk) -> None:
     assert desk.block_of(desk.pool("my-pool"))["token_id"] == SERVICE[0]
 
 
-def test_the_commands_of_the_page(desk: Desk) -> None:
+def test_the_commands_of_the_page(desk: ModalDesk) -> None:
     """docs/provision/modal.md, in the order of the page; the first one asks."""
     page = (ROOT / "docs" / "provision" / "modal.md").read_text(encoding="utf-8")
     first, *lines = [line.removeprefix("$ skylift ") for line in page.splitlines() if line.startswith("$ skylift ")]
@@ -130,7 +104,7 @@ def test_the_commands_of_the_page(desk: Desk) -> None:
 
 
 @pytest.mark.long
-def test_the_unmodified_prefect_client(desk: Desk) -> None:
+def test_the_unmodified_prefect_client(desk: ModalDesk) -> None:
     said = desk.types(str(PREFECT), "--no-prompt", *CREATE)
     assert "Created work pool 'my-pool'" in said, said
     assert desk.block_of(desk.pool("my-pool"))["token_id"] == TOKEN_ID
