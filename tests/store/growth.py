@@ -27,6 +27,7 @@ GROWING = (
     "flow_run_inputs",
     "asked_runs",
     "concurrency_leases",
+    "webhook_deliveries",
 )
 """Tables of which only a few rows concern one operation."""
 

@@ -410,10 +410,11 @@ def test_it_stops_when_told_and_goes_on_where_it_was(empty: Installation, monkey
     [("90d", timedelta(days=90)), ("12h", timedelta(hours=12)), ("4w", timedelta(weeks=4)), ("forever", None)],
 )
 def test_ages_are_read(text: str, age: timedelta | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RUNS", "LOGS", "EVENTS", "ARTIFACTS"):
+    for name in ("RUNS", "LOGS", "EVENTS", "ARTIFACTS", "DELIVERIES"):
         monkeypatch.setenv(f"SKYLIFT_RETENTION_{name}", text)
     found = Settings()
     assert {found.retention_runs, found.retention_logs, found.retention_events, found.retention_artifacts} == {age}
+    assert found.retention_deliveries == age
 
 
 @pytest.mark.parametrize("text", ["0d", "90", "5m", "-1d", "soon", "99999d"])

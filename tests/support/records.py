@@ -1,4 +1,6 @@
-"""What flows left behind, in bulk, for the finished runs of `history`: task runs, events, artifacts, inputs, leases."""
+"""What flows left behind, in bulk, for the finished runs of `history`: task runs, events, artifacts, inputs, leases,
+and deliveries to webhooks.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +53,13 @@ _OF_RUNS = (
     """
     INSERT INTO asked_runs (asked_by, flow_run_id)
     SELECT id, lag(id) OVER (ORDER BY id) FROM flow_runs WHERE end_time IS NOT NULL ORDER BY id OFFSET 1
+    """,
+    # The webhooks' ids are small numbers.
+    """
+    INSERT INTO webhook_deliveries (id, webhook_id, received, dedupe_key, outcome, flow_run_id)
+    SELECT gen_random_uuid(), lpad((row_number() OVER (ORDER BY id) % 50)::text, 32, '0')::uuid, created, 'key ' || id,
+           'run', id
+    FROM flow_runs WHERE end_time IS NOT NULL
     """,
 )
 _LIMITS = f"""

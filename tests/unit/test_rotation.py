@@ -21,7 +21,7 @@ from skylift.security.rotation import rotate
 from skylift.security.sealing import Sealer, SealError
 from skylift.settings import Settings
 from skylift.store import Store, Tx
-from skylift.store.tables import attempts, block_documents, ended_attempts
+from skylift.store.tables import attempts, block_documents, ended_attempts, webhooks
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 
@@ -36,7 +36,7 @@ def parts(store: Store, sealer: Sealer, settings: Settings) -> Parts:
 
 
 def keep(store: Store, sealer: Sealer, count: int = 3) -> None:
-    """Blocks, a live attempt, and ended ones with and without something left to clean up."""
+    """Blocks, a webhook, a live attempt, and ended ones with and without something left to clean up."""
 
     def work(tx: Tx) -> None:
         for number in range(count):
@@ -44,6 +44,9 @@ def keep(store: Store, sealer: Sealer, count: int = 3) -> None:
             times = {"created": tx.now, "updated": tx.now, "is_anonymous": False}
             tx.run(insert(block_documents).values(**block, **times, data=sealer.seal({"secret": number})))
         common = {"work_pool_id": uuid4(), "provider_type": "t", "request": sealer.seal({"env": 1}), "output_offset": 0}
+        hook = {"id": uuid4(), "created": tx.now, "updated": tx.now, "name": "hook", "deployment_id": uuid4()}
+        hook |= {"kind": "hmac", "replay_window": 300, "active": True, "secrets": sealer.seal(["secret", "old"])}
+        tx.run(insert(webhooks).values(**hook))
         live = {"work_queue_id": uuid4(), "phase": "launched", "claimed_at": tx.now, "lease_owner": uuid4()}
         live |= {"lease_until": tx.now, "look_at": tx.now, "launch_calls": 1}
         tx.run(insert(attempts).values(_filled(attempts, common | live)))
@@ -64,6 +67,7 @@ def opened(store: Store, sealer: Sealer) -> list[Any]:
     """What is sealed and still read. Raises `SealError`."""
     with store.reading() as tx:
         sealed = [row.data for row in tx.all(block_documents.select().order_by(block_documents.c.name))]
+        sealed += [row.secrets for row in tx.all(webhooks.select())]
         sealed += [row.request for row in tx.all(attempts.select())]
         sealed += [
             row.request for row in tx.all(ended_attempts.select().where(ended_attempts.c.cleanup_at.is_not(None)))
@@ -76,11 +80,11 @@ def test_keys_of_the_environment(store: Store, home: Settings, monkeypatch: pyte
     keep(store, Sealer(OLD))
     before = opened(store, Sealer(OLD))
     both = parts(store, Sealer(NEW, OLD), home)
-    assert rotate(both, dry_run=True).resealed == 5
+    assert rotate(both, dry_run=True).resealed == 6
     done = rotate(both)
-    assert (done.resealed, done.current, done.complete, done.keys, done.key_file) == (5, 0, True, 2, False)
+    assert (done.resealed, done.current, done.complete, done.keys, done.key_file) == (6, 0, True, 2, False)
     again = rotate(both)
-    assert (again.resealed, again.current) == (0, 5)
+    assert (again.resealed, again.current) == (0, 6)
     assert opened(store, Sealer(NEW)) == before
     with pytest.raises(SealError):
         opened(store, Sealer(OLD))
@@ -92,10 +96,10 @@ def test_the_key_file(store: Store, home: Settings) -> None:
     keep(store, running)
     path = home.home / "secret.key"
     old, before = path.read_text(), opened(store, running)
-    assert rotate(parts(store, mine, home), dry_run=True).resealed == 5
+    assert rotate(parts(store, mine, home), dry_run=True).resealed == 6
     assert path.read_text() == old
     done = rotate(parts(store, mine, home), settle=0)
-    assert (done.resealed, done.current, done.complete, done.keys, done.key_file) == (5, 0, True, 1, True)
+    assert (done.resealed, done.current, done.complete, done.keys, done.key_file) == (6, 0, True, 1, True)
     assert path.read_text() != old
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert opened(store, running) == opened(store, Sealer.from_settings(home)) == before
@@ -154,7 +158,10 @@ def test_what_no_key_opens_is_named(store: Store, home: Settings) -> None:
     keep(store, Sealer(OLD), count=1)
     [row] = _blocks(store)
     done = rotate(parts(store, Sealer(NEW), home))
-    assert (done.resealed, done.unreadable) == (0, [row.id])
+    with store.reading() as tx:
+        hook = tx.one(webhooks.select())
+    assert hook
+    assert (done.resealed, done.unreadable) == (0, [row.id, hook.id])
     assert _blocks(store) == [row]
 
 
