@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from skylift.models.base import Instant, Name, Stored, Wire
 from skylift.models.runs import FlowRun
@@ -78,6 +78,8 @@ class QueueSlotsQuery(Wire):
 
 class SlotHolder(BaseModel):
     """A flow run that holds a slot."""
+
+    model_config = ConfigDict(ser_json_timedelta="float")  # seconds, as in the dialect
 
     id: UUID
     name: str

@@ -327,7 +327,7 @@ class TestPresence:
         assert (first["queue_name"], first["active_slots"], first["flow_run_count"]) == ("default", 1, 1)
         assert (second["active_slots"], second["concurrency_limit"], second["flow_run_count"]) == (2, 2, 2)
         assert [each["id"] for each in second["flow_runs"]] == made[1:2]
-        assert second["flow_runs"][0]["time_in_current_state"] == "PT3S"
+        assert second["flow_runs"][0]["time_in_current_state"] == 3.0
         assert first["flow_runs"][0].items() >= {"state_type": "RUNNING", "state_name": "Running"}.items()
         assert ok(api.http.post(path, json={"page": 2, "limit": 1}))["queues"][0]["queue_name"] == "q"
         body = {"page": 2, "limit": 1}

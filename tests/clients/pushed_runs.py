@@ -58,9 +58,9 @@ class Runs:
         name: str = self.read(run)["state_name"]
         return name
 
-    def wait(self, run: str, *names: str) -> dict[str, Any]:
+    def wait(self, run: str, *names: str, patience: float = PATIENCE) -> dict[str, Any]:
         """The run, once it is in one of these states; it must not end in another."""
-        deadline, ended = time.monotonic() + PATIENCE, ("Completed", "Failed", "Crashed", "Cancelled")
+        deadline, ended = time.monotonic() + patience, ("Completed", "Failed", "Crashed", "Cancelled")
         while (found := self.read(run))["state_name"] not in names:
             assert found["state_name"] not in ended, self.story(run)
             assert time.monotonic() < deadline, self.story(run)

@@ -9,6 +9,7 @@ import pytest
 from tests.clients import pushed_runs
 from tests.clients.conftest import Prefect, Server, until
 from tests.clients.pushed_runs import Runs
+from tests.support.service import PATIENCE
 
 FLOWS = """
 import asyncio, time
@@ -74,10 +75,11 @@ def printed(runs: Runs, run: str) -> list[str]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)
 def test_runs_ask_for_runs_and_wait_for_them(deployed: Runs) -> None:
     asks, two = deployed.start("asks", key="once"), deployed.start("asks_for_two")
     for run in (asks, two):
-        deployed.wait(run, "Completed")
+        deployed.wait(run, "Completed", patience=3 * PATIENCE)  # each starts Prefect three times, one after the other
     # The last lines come in a little later than the end.
     assert until(lambda: len(said := printed(deployed, asks)) == 3 and said) == [
         "below: Completed 42",
