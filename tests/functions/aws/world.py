@@ -32,7 +32,8 @@ from tests.clouds.lambda_runtime import Function
 from tests.providers.ecs.support import BUCKET, CLUSTER, ROLE, furnish
 
 API_KEY = "key-of-the-tests-hunter2"
-VISIBILITY = 6
+VISIBILITY = 120
+"""Seconds; longer than any function may take."""
 RECEIVES = 20
 """Deliveries of one message before it is in the dead-letter queue: killing makes many of them."""
 ALLOWED = frozenset(
@@ -178,6 +179,26 @@ class World:
                     "command": f"/bin/sh {self.folder}/work.sh",
                 },
                 "schedules": [{"schedule": {"rrule": rule}}],
+            }
+        )
+        made: UUID = self.store.transaction(deployments.upsert, wanted)[0].id
+        return made
+
+    def function_deployment(self, *, after: float = 2.0) -> UUID:
+        """A plain Python function under the runner, which speaks to the API; due once."""
+        (self.folder / "work.py").write_text(evidence.FUNCTION)
+        flow, _ = self.store.transaction(flows.create, FlowCreate(name="flow"))
+        start = (datetime.now(UTC) + timedelta(seconds=after)).strftime("%Y%m%dT%H%M%SZ")
+        wanted = DeploymentCreate.model_validate(
+            {
+                "name": "function",
+                "flow_id": flow.id,
+                "work_pool_name": "cloud",
+                "engine": "python",
+                "entrypoint": "work.py:work",
+                "path": str(self.folder),
+                "job_variables": {"env": {"EVIDENCE": str(self.evidence), "LASTS": "0.1"}},
+                "schedules": [{"schedule": {"rrule": f"DTSTART:{start}\nRRULE:FREQ=DAILY;COUNT=1"}}],
             }
         )
         made: UUID = self.store.transaction(deployments.upsert, wanted)[0].id
