@@ -31,15 +31,15 @@ class Installation:
 
 
 def opened(env: Mapping[str, str]) -> Installation:
-    """As the environment has it. Raises `ReferenceError` saying what is missing."""
+    """As the environment has it. Raises `SecretReferenceError` saying what is missing."""
     url = references.setting("DATABASE_URL", env)
     if not url:
-        raise references.ReferenceError(
+        raise references.SecretReferenceError(
             "Set SKYLIFT_DATABASE_URL_FROM to the ARN of the secret that holds the database's URL"
         )
     for name in ("SKYLIFT_API_URL", *(f"SKYLIFT_QUEUE_{verb.upper()}" for verb in VERBS)):
         if not env.get(name):
-            raise references.ReferenceError(f"Set {name}: docs/deploy/aws-functions.md says to what")
+            raise references.SecretReferenceError(f"Set {name}: docs/deploy/aws-functions.md says to what")
     given: dict[str, Any] = {"database_url": url, "api_key": references.setting("API_KEY", env)}
     settings = Settings(**given)
     queues = {verb: env[f"SKYLIFT_QUEUE_{verb.upper()}"] for verb in VERBS}

@@ -18,19 +18,19 @@ FRESH = 300.0
 """Seconds that keys are kept: a rotation is complete everywhere after that."""
 
 
-class ReferenceError(SkyliftError):  # noqa: A001 - it is one
+class SecretReferenceError(SkyliftError):
     """An environment variable refers to a secret that could not be read."""
 
 
 def setting(name: str, env: Mapping[str, str] | None = None) -> str | None:
-    """The value of SKYLIFT_`name`, or of what SKYLIFT_`name`_FROM refers to. Raises `ReferenceError`."""
+    """The value of SKYLIFT_`name`, or of what SKYLIFT_`name`_FROM refers to. Raises `SecretReferenceError`."""
     env = os.environ if env is None else env
     reference = env.get(f"SKYLIFT_{name}_FROM")
     return read(reference, f"SKYLIFT_{name}_FROM") if reference else env.get(f"SKYLIFT_{name}") or None
 
 
 def read(reference: str, variable: str) -> str:
-    """What is kept under the ARN of a secret or of a parameter. Raises `ReferenceError` naming the variable."""
+    """What is kept under the ARN of a secret or of a parameter. Raises `SecretReferenceError` naming the variable."""
     service = reference.split(":")[2] if reference.count(":") >= 5 else ""
     try:
         if service == "secretsmanager":
@@ -40,12 +40,12 @@ def read(reference: str, variable: str) -> str:
             name = "/" + reference.partition(":parameter/")[2]
             value = client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
         else:
-            raise ReferenceError(f"{variable} must be the ARN of a Secrets Manager secret or of an SSM parameter")
-    except ReferenceError:
+            raise SecretReferenceError(f"{variable} must be the ARN of a Secrets Manager secret or of an SSM parameter")
+    except SecretReferenceError:
         raise
     except Exception as error:  # without the SDK's words, which may quote more than a name
         action = "secretsmanager:GetSecretValue" if service == "secretsmanager" else "ssm:GetParameter"
-        raise ReferenceError(
+        raise SecretReferenceError(
             f"What {variable} refers to could not be read ({code_of(error)}): see that it exists, holds text, and "
             f"that the function's role allows {action} on it, and kms:Decrypt where it has a key of its own"
         ) from None
@@ -69,7 +69,7 @@ class ReferredSealer(Sealer):
             if not self._known or self._clock() > self._until:
                 try:
                     self._known = self._read(_split(self._source()))
-                except ReferenceError:
+                except SecretReferenceError:
                     if not self._known:
                         raise
                 self._until = self._clock() + FRESH
@@ -81,10 +81,10 @@ def _split(text: str) -> Sequence[str]:
 
 
 def sealer(env: Mapping[str, Any]) -> Sealer:
-    """Raises `ReferenceError` where the environment names no keys."""
+    """Raises `SecretReferenceError` where the environment names no keys."""
     reference, plain = env.get("SKYLIFT_SECRET_KEY_FROM"), env.get("SKYLIFT_SECRET_KEY")
     if reference:
         return ReferredSealer(lambda: read(reference, "SKYLIFT_SECRET_KEY_FROM"))
     if plain:
         return Sealer(*_split(plain))
-    raise ReferenceError("Set SKYLIFT_SECRET_KEY_FROM to the ARN of the secret that holds the sealing keys")
+    raise SecretReferenceError("Set SKYLIFT_SECRET_KEY_FROM to the ARN of the secret that holds the sealing keys")

@@ -105,11 +105,22 @@ class SqsWakeups:
             self._planned[planned] = None
             self._waiting.append(planned)
             if not self._sending:
-                self._sending = True
-                threading.Thread(target=self._work, name="wakeups", daemon=True).start()
+                self._sending = self._begin()
+
+    def _begin(self) -> bool:
+        try:
+            threading.Thread(target=self._work, name="wakeups", daemon=True).start()
+        except RuntimeError:  # there are too many threads: `flush` sends it
+            return False
+        return True
 
     def flush(self, patience: float = 10.0) -> bool:
         """Wait until all is sent; says whether all that was asked for since the last time is."""
+        with self._change:
+            left_over = bool(self._waiting) and not self._sending
+            self._sending = self._sending or left_over
+        if left_over:
+            self._work()
         with self._change:
             done = self._change.wait_for(lambda: not self._sending, patience)
             lost, self._lost = self._lost, 0

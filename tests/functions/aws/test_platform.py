@@ -13,7 +13,7 @@ from skylift.registry import platform
 from skylift_functions.aws import PLATFORM
 from skylift_functions.aws.installation import opened
 from skylift_functions.aws.platform import TASK_CHANGES, Function
-from skylift_functions.aws.references import ReferenceError, ReferredSealer  # noqa: A004
+from skylift_functions.aws.references import ReferredSealer, SecretReferenceError
 from tests.clouds.aws_backends import Backend
 from tests.clouds.ecs_events import event_of
 
@@ -65,7 +65,7 @@ def test_eventbridge_takes_the_rule_for_tasks_that_run_or_stopped(
     ],
 )
 def test_what_is_missing_in_the_environment_is_said(env: dict[str, str], told: str) -> None:
-    with pytest.raises(ReferenceError, match=told) as raised:
+    with pytest.raises(SecretReferenceError, match=told) as raised:
         opened(env)
     assert "hunter2" not in str(raised.value)
 
@@ -76,7 +76,7 @@ def test_keys_are_read_when_they_are_needed_and_anew_after_a_while() -> None:
     def source() -> str:
         asked[0] += 1
         if not told[0]:
-            raise ReferenceError
+            raise SecretReferenceError
         return told[0]
 
     sealer = ReferredSealer(source, lambda: now[0])

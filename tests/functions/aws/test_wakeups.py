@@ -100,6 +100,18 @@ def test_sending_neither_raises_nor_waits() -> None:
     assert made.flush()
 
 
+def test_where_no_thread_can_be_started_flushing_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    queue = Queue()
+    made = wakeups(queue)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    made.send(POOL, NOW)
+    assert made.flush()
+    assert len(queue.sent) == 1
+
+
 def test_a_failure_is_told_without_the_sdks_words(caplog: pytest.LogCaptureFixture) -> None:
     caplog.handler.setLevel("ERROR")
     queue = Queue(fails=[ConnectionError("hunter2")])
