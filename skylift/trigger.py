@@ -7,13 +7,15 @@ one wrote, and gets its answer. What makes the run due wakes dispatch once that 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row
 
 from skylift import new_runs
-from skylift.errors import ConflictError, NotFoundError, SkyliftError
+from skylift.errors import ConflictError, SkyliftError
 from skylift.ids import new_id
 from skylift.models.runs import DeploymentRunCreate
 from skylift.models.states import StateCreate, StateDetails, StateType
@@ -28,6 +30,7 @@ from skylift.webhooks.payloads import Payload
 
 LONGEST_KEY = 1_000
 LABEL = "skylift.webhook"
+GONE = "The deployment of this webhook is gone: give it another one, or delete it"
 
 
 class Handshake(str):
@@ -40,12 +43,13 @@ def trigger(parts: Parts, webhook_id: UUID, delivery: Delivery) -> Receipt | Han
     """
     if len(delivery.body) > MAX_BODY:
         raise TooLargeError(f"The body has {len(delivery.body)} bytes, and webhooks take {MAX_BODY} at most")
-    hook, signed = _verified(parts, webhook_id, delivery)
+    found = _find(parts, webhook_id)
+    hook, signed = found.hook, _verified(parts, found, delivery)
     try:
         payload = payloads.read(delivery)
         if payload.handshake:
             return Handshake(payload.handshake)
-        wanted = mapped(parts, hook, delivery, payload)
+        wanted = mapped(found, delivery, payload)
         return parts.store.transaction(_make, hook, wanted, _dedupe_key(payload, signed))
     except (TryAgainError, StoreBusyError):
         raise
@@ -55,36 +59,44 @@ def trigger(parts: Parts, webhook_id: UUID, delivery: Delivery) -> Receipt | Han
         raise
 
 
-def _verified(parts: Parts, webhook_id: UUID, delivery: Delivery) -> tuple[Row[Any], str | None]:
-    """The webhook, and a digest of what was signed."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a delivery is judged by, from one look into the database."""
+
+    hook: Row[Any]
+    deployment: Row[Any] | None
+    now: datetime
+
+
+def _find(parts: Parts, webhook_id: UUID) -> Found:
     with parts.store.reading() as tx:
-        hook, now = webhooks.by_id(tx, webhook_id), tx.now
+        hook = webhooks.by_id(tx, webhook_id)
+        return Found(hook, deployments.find(tx, hook.deployment_id), tx.now)
+
+
+def _verified(parts: Parts, found: Found, delivery: Delivery) -> str | None:
+    """A digest of what was signed."""
+    hook, now = found.hook, found.now
     secrets = parts.sealer.open(hook.secrets)
     is_old_valid = hook.previous_until is not None and now < hook.previous_until
     known = secrets if is_old_valid else secrets[:1]
     signed = signatures.verify(SignatureKind(hook.kind), known, delivery, now=now, window=hook.replay_window)
     if not hook.active:
         raise ConflictError("This webhook is paused: it takes no deliveries")
-    return hook, signed
+    return signed
 
 
 def verify(parts: Parts, webhook_id: UUID, delivery: Delivery) -> None:
     """Only whether the sender is known. Raises as `trigger`."""
-    _verified(parts, webhook_id, delivery)
+    _verified(parts, _find(parts, webhook_id), delivery)
 
 
-def mapped(parts: Parts, hook: Row[Any], delivery: Delivery, payload: Payload) -> mapping.Wanted:
+def mapped(found: Found, delivery: Delivery, payload: Payload) -> mapping.Wanted:
     """The run that it asks for. Raises `InvalidError`, and `ConflictError` where the deployment is gone."""
-    with parts.store.reading() as tx:
-        schema, now = _deployment(tx, hook).parameter_openapi_schema, tx.now
-    return mapping.wanted(hook.template, schema, mapping.variables(delivery, payload, now, hook.name))
-
-
-def _deployment(tx: Tx, hook: Row[Any]) -> Row[Any]:
-    try:
-        return deployments.by_id(tx, hook.deployment_id)
-    except NotFoundError:
-        raise ConflictError("The deployment of this webhook is gone: give it another one, or delete it") from None
+    if not found.deployment:
+        raise ConflictError(GONE)
+    given = mapping.variables(delivery, payload, found.now, found.hook.name)
+    return mapping.wanted(found.hook.template, found.deployment.parameter_openapi_schema, given)
 
 
 def _dedupe_key(payload: Payload, signed: str | None) -> str | None:
@@ -106,10 +118,11 @@ def _make(tx: Tx, hook: Row[Any], wanted: mapping.Wanted, key: str | None) -> Re
     receipt, is_new = webhooks.take(tx, hook.id, key, Outcome.RUN, run_id)
     if not is_new:
         return receipt
+    deployment = deployments.find(tx, hook.deployment_id)
+    if not deployment:
+        raise ConflictError(GONE)
     made_by = {"id": str(hook.id), "type": "WEBHOOK", "display_value": hook.name}
-    run, was_made = new_runs.of_deployment(
-        tx, _deployment(tx, hook), _order(hook, wanted), id=run_id, created_by=made_by
-    )
+    run, was_made = new_runs.of_deployment(tx, deployment, _order(hook, wanted), id=run_id, created_by=made_by)
     if was_made:
         return receipt
     webhooks.brings_known_run(tx, receipt.delivery_id, run.id)

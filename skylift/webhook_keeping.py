@@ -22,8 +22,8 @@ from skylift.models.webhooks import (
     WebhookUpdate,
 )
 from skylift.parts import Parts
-from skylift.store import webhooks
-from skylift.trigger import Handshake, mapped, trigger
+from skylift.store import deployments, webhooks
+from skylift.trigger import Found, Handshake, mapped, trigger
 from skylift.webhooks import mapping, payloads, signatures
 from skylift.webhooks.deliveries import Delivery
 
@@ -60,13 +60,14 @@ def try_out(parts: Parts, name: str, wanted: WebhookTest) -> Trial:
     """Send the webhook a delivery that is signed as its senders would, or only say what would become of it. Raises as
     `trigger`."""
     with parts.store.reading() as tx:
-        hook, now = webhooks.by_name(tx, name), tx.now
+        hook = webhooks.by_name(tx, name)
+        found = Found(hook, deployments.find(tx, hook.deployment_id), tx.now)
     body = json.dumps(wanted.body).encode()
     headers = {"content-type": "application/json"} | {key.lower(): value for key, value in wanted.headers.items()}
     kind, secret = SignatureKind(hook.kind), parts.sealer.open(hook.secrets)[0]
-    delivery = Delivery(body, headers | signatures.sign(kind, secret, body, now=now))
+    delivery = Delivery(body, headers | signatures.sign(kind, secret, body, now=found.now))
     if wanted.dry_run:
-        return Trial(would_be=asdict(mapped(parts, hook, delivery, payloads.read(delivery))))
+        return Trial(would_be=asdict(mapped(found, delivery, payloads.read(delivery))))
     receipt = trigger(parts, hook.id, delivery)
     if isinstance(receipt, Handshake):
         raise InvalidError("This is a handshake, which makes no run", field="body")

@@ -11,7 +11,7 @@ from sqlalchemy import Row, delete, insert, select, update
 from skylift.errors import ConflictError, NotFoundError
 from skylift.ids import new_id
 from skylift.models.webhooks import Outcome, Receipt, WebhookCreate, WebhookUpdate
-from skylift.store import deployments
+from skylift.store import deployments, prepared
 from skylift.store.engine import TryAgainError, Tx
 from skylift.store.inserts import insert_if_new
 from skylift.store.tables import webhook_deliveries, webhooks
@@ -34,7 +34,7 @@ def create(tx: Tx, wanted: WebhookCreate, webhook_id: UUID, sealed: str) -> Row[
 
 def by_id(tx: Tx, webhook_id: UUID) -> Row[Any]:
     """Raises `NotFoundError`."""
-    row = tx.one(select(webhooks).where(webhooks.c.id == webhook_id))
+    row = prepared.first(tx, webhooks.c.id, webhook_id)
     if not row:
         raise NotFoundError("There is no webhook here: its address is /hooks/ and its id")
     return row

@@ -52,6 +52,7 @@ DEPLOYER_WRITES = (
     "/v2/concurrency_limits/(increment|decrement|leases)",
     "/concurrency_limits/(increment|decrement)",
     "/work_pools/{name}/workers/heartbeat",
+    "/skylift/webhooks/",
 )
 """What a deployer changes; of all else an admin."""
 READS = re.compile(
