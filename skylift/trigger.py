@@ -7,8 +7,10 @@ one wrote, and gets its answer. What makes the run due wakes dispatch once that 
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +32,7 @@ from skylift.webhooks.payloads import Payload
 
 LONGEST_KEY = 1_000
 LABEL = "skylift.webhook"
+_writers = Lock()
 GONE = "The deployment of this webhook is gone: give it another one, or delete it"
 
 
@@ -50,13 +53,19 @@ def trigger(parts: Parts, webhook_id: UUID, delivery: Delivery) -> Receipt | Han
         if payload.handshake:
             return Handshake(payload.handshake)
         wanted = mapped(found, delivery, payload)
-        return parts.store.transaction(_make, hook, wanted, _dedupe_key(payload, signed))
+        with _turn(parts):
+            return parts.store.transaction(_make, hook, wanted, _dedupe_key(payload, signed))
     except (TryAgainError, StoreBusyError):
         raise
     except SkyliftError as error:
         # Nobody but a sender that is known gets here: others cannot fill the table.
         parts.store.transaction(webhooks.note_refused, hook.id, str(error))
         raise
+
+
+def _turn(parts: Parts) -> AbstractContextManager[object]:
+    """A file has one writer at a time, and sends others to sleep for a while: threads queue up here instead."""
+    return _writers if parts.store.answers_at_once else nullcontext()
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,9 +93,9 @@ def create_app(parts: Parts, *, is_trusted: bool = False) -> FastAPI:
     errors.install(app)
     app.add_middleware(RequestLimits)
     app.state.feeds = Feeds(parts.store)
+    for router in OUTSIDE:  # first, since routes are tried one after the other, and deliveries come in storms
+        app.include_router(router)
     for router in (*ROUTERS, event_streams.router):
         app.include_router(router, prefix="/api")
-    for router in OUTSIDE:
-        app.include_router(router)
     openapi.install(app, {"/api": ROUTERS, "": OUTSIDE})
     return app

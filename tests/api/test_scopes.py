@@ -53,8 +53,8 @@ def _routes(router: APIRouter) -> Iterator[APIRoute]:
 
 
 ROUTES = [route for router in (*ROUTERS, *OUTSIDE) for route in _routes(router)]
-PATHS = [f"/api{route.path}" for router in ROUTERS for route in _routes(router)] + [
-    route.path for router in OUTSIDE for route in _routes(router)
+PATHS = [route.path for router in OUTSIDE for route in _routes(router)] + [
+    f"/api{route.path}" for router in ROUTERS for route in _routes(router)
 ]
 
 
