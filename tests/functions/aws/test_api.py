@@ -19,14 +19,6 @@ def test_the_api_answers_whoever_has_the_key_and_nobody_else(world: World) -> No
     assert API_KEY not in world.functions["api"].log.read_text()
 
 
-def test_a_run_under_the_runner_speaks_to_the_function_and_completes(world: World) -> None:
-    world.pool()
-    world.function_deployment()
-    world.connect_queues()
-    world.ticking(3600, lambda: world.completed() == 1 and not world.leftovers(), 60)
-    world.check(1)
-
-
 def test_without_a_key_it_does_not_start_and_says_why(world: World) -> None:
     api = world.functions["api"]
     for sandbox in api.sandboxes:

@@ -6,13 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from tests.functions.aws.world import TICK, World
+from tests.functions.aws.world import TICK
 
 HEAVY = (
     "fastapi",
@@ -48,15 +47,6 @@ imported = heavy()
 module.handler(json.loads(sys.argv[3]), Context())
 print(json.dumps([imported, heavy()]))
 """
-PROBE = """
-import sys
-from skylift_functions.aws import dispatch
-
-def handler(event, context):
-    answer = dispatch.handler(event, context)
-    open({listing!r}, "w").write(" ".join(sys.modules))
-    return answer
-"""
 NOBODYS = {**TICK, "source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {"startedBy": "a person"}}
 NO_POOLS = {
     "Records": [
@@ -84,15 +74,3 @@ def test_neither_an_import_nor_an_event_with_nothing_to_do_brings_anything_heavy
     done = subprocess.run(words, env={**os.environ, **plain, **queues}, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == [[], []]
-
-
-def test_a_dispatch_that_launches_needs_the_sdk_and_no_web_server(world: World, tmp_path: Path) -> None:
-    world.pool()
-    world.deployment("one", slots=1, after=2)
-    listing = tmp_path / "modules"
-    (tmp_path / "probe.py").write_text(PROBE.format(listing=str(listing)))
-    sandbox = world.functions["dispatch"].sandboxes[0]
-    sandbox.handler, sandbox.env = "probe.handler", {**sandbox.env, "PYTHONPATH": str(tmp_path)}
-    world.connect_queues()
-    world.ticking(60, lambda: world.completed() == 1, 40)
-    assert set(listing.read_text().split()) & set(HEAVY) == {"botocore.session", "botocore.client"}

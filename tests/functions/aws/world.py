@@ -184,14 +184,14 @@ class World:
         made: UUID = self.store.transaction(deployments.upsert, wanted)[0].id
         return made
 
-    def function_deployment(self, *, after: float = 2.0) -> UUID:
+    def function_deployment(self, name: str = "function", *, after: float = 2.0) -> UUID:
         """A plain Python function under the runner, which speaks to the API; due once."""
         (self.folder / "work.py").write_text(evidence.FUNCTION)
         flow, _ = self.store.transaction(flows.create, FlowCreate(name="flow"))
         start = (datetime.now(UTC) + timedelta(seconds=after)).strftime("%Y%m%dT%H%M%SZ")
         wanted = DeploymentCreate.model_validate(
             {
-                "name": "function",
+                "name": name,
                 "flow_id": flow.id,
                 "work_pool_name": "cloud",
                 "engine": "python",
