@@ -49,7 +49,8 @@ def test_functions_killed_a_hundred_times_lose_and_double_nothing(world: World) 
         began = time.monotonic()
         while killer.count < 100:
             world.deployment(f"deployment-{runs}", slots=5, after=2)
-            runs += 5
+            world.function_deployment(f"function-{runs}")
+            runs += 6
             until = time.monotonic() + 6
             while time.monotonic() < until:
                 world.tick()
