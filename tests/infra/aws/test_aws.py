@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -145,21 +146,25 @@ def test_two_pools_share_nothing(account: LocalAccount) -> None:
     assert account.everything() == one
 
 
-def _failing_everywhere(
-    account: LocalAccount, monkeypatch: pytest.MonkeyPatch, way: str, acts_first: bool, every: int = 1
-) -> int:
-    """Each call (or every so-many-th) fails once; then the next run completes, and nothing is there twice. Says how
-    many calls failed."""
+def _there_and_back(account: LocalAccount, way: str) -> list[str]:
+    """The calls that making and removing it takes."""
+    answers = dict(WAYS[way])
+    answers.pop("without_default_vpc", None)
+    account.calls = []
+    account.apply(**answers)
+    account.open(**answers).destroy(lambda left: None, lambda step: None)
+    return account.calls
+
+
+def _failing(account: LocalAccount, way: str, acts_first: bool, at: Collection[int]) -> None:
+    """Each of these calls fails once; then the next run completes, and nothing is there twice."""
     answers = prepare(account, way)
-    account.watch(monkeypatch)
     empty = account.everything()
     account.apply(**answers)
     expected = {kind: len(names) for kind, names in account.everything().items()}
     account.open(**answers).destroy(lambda left: None, lambda step: None)
-    count = len(account.calls)
-    begun = range(0, count, every)
-    for at in begun:
-        account.calls, account.fail_at, account.acts_first = [], at, acts_first
+    for number in at:
+        account.calls, account.fail_at, account.acts_first, failed = [], number, acts_first, 0
         for work in (
             lambda: account.apply(**answers),
             lambda: account.open(**answers).destroy(lambda left: None, lambda step: None),
@@ -167,28 +172,48 @@ def _failing_everywhere(
             try:
                 work()
             except CallLostError:
+                failed += 1
                 work()
                 made = {kind: len(names) for kind, names in account.everything().items()}
-                assert made == expected or account.everything() == empty, account.calls[at]
-        assert len(account.calls) > at or count - len(account.calls) < 10
-        assert account.everything() == empty, f"{account.calls[at] if at < len(account.calls) else at}"
-    return len(begun)
+                assert made == expected or account.everything() == empty, account.calls[number]
+        assert failed == 1
+        assert account.everything() == empty, account.calls[number]
 
 
-@pytest.mark.parametrize("acts_first", [False, True], ids=["fails", "loses its answer"])
+LOSSES = pytest.mark.parametrize("acts_first", [False, True], ids=["fails", "loses its answer"])
+
+
+@LOSSES
 def test_a_call_may_fail(account: LocalAccount, monkeypatch: pytest.MonkeyPatch, acts_first: bool) -> None:
-    """A part of the long test below."""
-    assert _failing_everywhere(account, monkeypatch, "role", acts_first, every=47) > 1
+    """A part of the long tests below."""
+    account.watch(monkeypatch)
+    count = len(_there_and_back(account, "role"))
+    _failing(account, "role", acts_first, range(7, count, 45))
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("acts_first", [False, True], ids=["fails", "loses its answer"])
-@pytest.mark.parametrize("way", WAYS)
-def test_every_call_may_fail(
+@pytest.mark.timeout(1200)
+@LOSSES
+def test_every_call_may_fail(account: LocalAccount, monkeypatch: pytest.MonkeyPatch, acts_first: bool) -> None:
+    account.watch(monkeypatch)
+    count = len(_there_and_back(account, "role"))
+    assert count > 60
+    _failing(account, "role", acts_first, range(count))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@LOSSES
+@pytest.mark.parametrize("way", [each for each in WAYS if each != "role"])
+def test_every_call_that_only_another_way_makes_may_fail(
     account: LocalAccount, monkeypatch: pytest.MonkeyPatch, way: str, acts_first: bool
 ) -> None:
-    assert _failing_everywhere(account, monkeypatch, way, acts_first) > 60
+    account.watch(monkeypatch)
+    usual = set(_there_and_back(account, "role"))
+    prepare(account, way)
+    own = [number for number, call in enumerate(_there_and_back(account, way)) if call not in usual]
+    assert len(own) > 5
+    _failing(account, way, acts_first, own)
 
 
 def test_a_vpc_overlaps_no_other() -> None:
