@@ -97,8 +97,10 @@ class Containers:
     def close(self) -> None:
         """Kill what runs, and remove all folders."""
         for each in self.alive():
-            each.signal(signal.SIGKILL)
-            each.over.wait(5)
+            for _ in range(100):  # one that was just started may have no process to kill yet
+                each.signal(signal.SIGKILL)
+                if each.over.wait(0.05):
+                    break
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, made: Container, on_end: Callable[[Container], None]) -> None:

@@ -177,7 +177,9 @@ def test_a_name_tells_its_attempt(attempt_id: Any) -> None:
     assert request.attempt_of(name) == attempt_id
 
 
-@pytest.mark.parametrize("name", ["", "skylift-", "skylift-nothing", "5f0c8f0e-3c1b-4a53-9d3c-5c9a1f3d7b11", "another's"])
+@pytest.mark.parametrize(
+    "name", ["", "skylift-", "skylift-nothing", "5f0c8f0e-3c1b-4a53-9d3c-5c9a1f3d7b11", "another's"]
+)
 def test_other_names_tell_of_no_attempt(name: str) -> None:
     assert request.attempt_of(name) is None
 
