@@ -22,7 +22,7 @@ def test_retention_over_the_api(api: Api) -> None:
     assert (done["complete"], done["flow_runs"], set(done["before"])) == (
         True,
         0,
-        {"events", "expired_limits", "api_keys"},
+        {"events", "deliveries", "expired_limits", "api_keys"},
     )
     assert ok(api.http.post("skylift/retention")) == done
     assert api.http.post("skylift/retention", json={"dryrun": True}).status_code == 422

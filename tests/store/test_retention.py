@@ -281,7 +281,7 @@ def test_by_default_only_events_go_by_their_age(empty: Installation) -> None:
     done = retention(empty.parts)
     assert done.events == 1
     assert (done.flow_runs, done.logs, done.artifacts) == (0, 0, 0)
-    assert set(done.before) == {"events", "expired_limits", "api_keys"}
+    assert set(done.before) == {"events", "deliveries", "expired_limits", "api_keys"}
     assert ids(empty, flow_runs) == set(made)
     assert len(empty.rows(events)) == 1
 
@@ -392,7 +392,7 @@ def test_it_stops_when_told_and_goes_on_where_it_was(empty: Installation, monkey
     assert retention(parts, until=time.monotonic() - 1) == Retained(complete=False, before={"expired_limits": START})
     gone, turns = 0, 0
     while True:
-        left = iter(range(9))
+        left = iter(range(11))
         done = retention(parts, stopped=lambda left=left: next(left, None) is None)  # type: ignore[misc]
         gone, turns = gone + done.flow_runs, turns + 1
         assert [each for each in orphans(empty) if not each.startswith("schedule_slots")] == []  # wherever it stops
