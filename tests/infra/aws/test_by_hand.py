@@ -75,6 +75,7 @@ def test_from_an_empty_account_to_a_run_and_back(desk: AwsDesk) -> None:
     assert desk.account.everything() == empty
 
 
+@pytest.mark.long
 def test_the_commands_of_the_page(desk: AwsDesk) -> None:
     """docs/provision/aws.md, in the order of the page; the first one asks."""
     page = (ROOT / "docs" / "provision" / "aws.md").read_text(encoding="utf-8")
@@ -91,6 +92,7 @@ def test_the_commands_of_the_page(desk: AwsDesk) -> None:
         desk.skylift(*shlex.split(line))
 
 
+@pytest.mark.long
 def test_with_a_key_for_a_dispatcher_that_is_nobody_in_aws(desk: AwsDesk) -> None:
     create = ("work-pool", "create", "--type", "ecs:push", "--provision-infra", "keyed", "--with-access-key")
     desk.skylift(*create, "--yes", "--canary")

@@ -102,6 +102,7 @@ def test_with_the_tokens_of_another_issuer(tmp_path: Path) -> None:
         assert desk.pushed_by() == {(block["client_id"], "federated")}
 
 
+@pytest.mark.long
 def test_the_commands_of_the_page(tmp_path: Path) -> None:
     """docs/provision/azure.md, in the order of the page; the first one asks."""
     page = (ROOT / "docs" / "provision" / "azure.md").read_text(encoding="utf-8")

@@ -85,6 +85,7 @@ def test_with_a_service_users_token(desk: ModalDesk) -> None:
     assert desk.block_of(desk.pool("my-pool"))["token_id"] == SERVICE[0]
 
 
+@pytest.mark.long
 def test_the_commands_of_the_page(desk: ModalDesk) -> None:
     """docs/provision/modal.md, in the order of the page; the first one asks."""
     page = (ROOT / "docs" / "provision" / "modal.md").read_text(encoding="utf-8")
