@@ -12,6 +12,7 @@ from skylift_infra.resources import Found, Made, Resource
 
 ZONES = 3
 CANDIDATES = [IPv4Network(f"10.{second}.0.0/16") for second in range(214, 246)]
+ANYWHERE = "0.0.0.0/0"
 Tags = Mapping[str, str]
 
 
@@ -222,17 +223,26 @@ class RouteTable(Ec2Thing):
         self.right(made, new["RouteTable"]["RouteTableId"])
 
     def wrong(self, made: Made, thing: Mapping[str, Any]) -> list[str]:
-        out = [each.get("GatewayId") for each in thing["Routes"] if each.get("DestinationCidrBlock") == "0.0.0.0/0"]
         joined = {each.get("SubnetId") for each in thing["Associations"]}
         missing = {made[each]["id"] for each in self.subnets} - joined
-        words = [] if out == [made["gateway"]["id"]] else ["the way out"]
+        words = [] if _ways_out(thing) == {made["gateway"]["id"]} else ["the way out"]
         return words + (["the subnets that it serves"] if missing else [])
 
     def right(self, made: Made, thing_id: str) -> None:
         ec2 = self.account.client("ec2")
-        with telling(f"lead {self.name} out", "RouteAlreadyExists"):
-            ec2.create_route(RouteTableId=thing_id, DestinationCidrBlock="0.0.0.0/0", GatewayId=made["gateway"]["id"])
+        route = {"DestinationCidrBlock": ANYWHERE, "GatewayId": made["gateway"]["id"]}
+        found = next((each for each in self.seen() if each[self.id_name] == thing_id), {})
+        ways = _ways_out(found)
+        if not ways:
+            with telling(f"lead {self.name} out", "RouteAlreadyExists"):
+                ec2.create_route(RouteTableId=thing_id, **route)
+        elif ways != {route["GatewayId"]}:
+            with telling(f"lead {self.name} out by our gateway"):
+                ec2.replace_route(RouteTableId=thing_id, **route)
+        joined = {each.get("SubnetId") for each in found.get("Associations", [])}
         for each in self.subnets:
+            if made[each]["id"] in joined:
+                continue
             with telling(f"have {self.name} serve {each}", "Resource.AlreadyAssociated"):
                 ec2.associate_route_table(RouteTableId=thing_id, SubnetId=made[each]["id"])
 
@@ -244,6 +254,12 @@ class RouteTable(Ec2Thing):
                     ec2.disassociate_route_table(AssociationId=association["RouteTableAssociationId"])
         with telling(f"delete the route table {self.name}", "InvalidRouteTableID.NotFound"):
             ec2.delete_route_table(RouteTableId=thing_id)
+
+
+def _ways_out(table: Mapping[str, Any]) -> set[str]:
+    """Where a route table sends what goes to anywhere."""
+    routes = [each for each in table.get("Routes", []) if each.get("DestinationCidrBlock") == ANYWHERE]
+    return {str(each.get("GatewayId")) for each in routes}
 
 
 class SecurityGroup(Ec2Thing):
