@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from skylift_infra.aws.account import Account, has_marks, tag_list, tags_of, telling
@@ -15,10 +15,10 @@ POLICY = "skylift"
 Document = dict[str, Any]
 
 
-class Role(Resource):
-    """A role, the trust in it, and what it may do; `policy` None: nothing, until somebody attaches more."""
+class _Principal(Resource):
+    """Somebody with one inline policy. IAM has the same calls for each kind, told apart by `word`."""
 
-    kind = "IAM role"
+    word: ClassVar[str]
     finds_itself = True
 
     def __init__(
@@ -27,109 +27,76 @@ class Role(Resource):
         tags: Mapping[str, str],
         key: str,
         name: str,
-        trust: Document,
         policy: Document | None,
+        trust: Document | None = None,
     ) -> None:
         super().__init__(key, name)
-        self.account, self.tags, self.trust, self.policy = account, tags, trust, policy
+        self.account, self.tags, self.policy, self.trust = account, tags, policy, trust
 
     def look(self, made: Made) -> Found | None:
-        iam = self.account.client("iam")
-        found = None
-        with telling(f"read the role {self.name}", "NoSuchEntity"):
-            found = iam.get_role(RoleName=self.name)["Role"]
+        found: dict[str, Any] = {}
+        with telling(f"read the {self.words}", "NoSuchEntity"):
+            found = self._call("get_{}")[self.word.title()]
         if not found:
             return None
-        differences = [] if _document(found["AssumeRolePolicyDocument"]) == self.trust else ["who may take it"]
+        trusted = self.trust is None or _document(found["AssumeRolePolicyDocument"]) == self.trust
+        differences = [] if trusted else ["who may take it"]
         if self.policy:
             held = None
-            with telling(f"read the policy of the role {self.name}", "NoSuchEntity"):
-                held = _document(iam.get_role_policy(RoleName=self.name, PolicyName=POLICY)["PolicyDocument"])
+            with telling(f"read the policy of the {self.words}", "NoSuchEntity"):
+                held = _document(self._call("get_{}_policy", PolicyName=POLICY)["PolicyDocument"])
             differences += [] if held == self.policy else ["what it may do"]
         owned = has_marks(tags_of(found.get("Tags")), self.tags)
         return Found({"arn": found["Arn"], "name": self.name}, owned, tuple(differences))
 
     def create(self, made: Made) -> None:
-        with telling(f"create the role {self.name}", "EntityAlreadyExists"):
-            self.account.client("iam").create_role(
-                RoleName=self.name,
-                AssumeRolePolicyDocument=json.dumps(self.trust),
-                Description="Made by Skylift for a work pool",
-                Tags=tag_list(self.tags),
-            )
+        with telling(f"create the {self.words}", "EntityAlreadyExists"):
+            self._call("create_{}", Tags=tag_list(self.tags), **self._born_with())
         self._put()
 
     def mend(self, made: Made, found: Found) -> None:
-        with telling(f"mend the trust in the role {self.name}"):
-            self.account.client("iam").update_assume_role_policy(
-                RoleName=self.name, PolicyDocument=json.dumps(self.trust)
-            )
         self._put()
 
     def delete(self, found: Found) -> None:
-        iam = self.account.client("iam")
-        with telling(f"delete the policy of the role {self.name}", "NoSuchEntity"):
-            iam.delete_role_policy(RoleName=self.name, PolicyName=POLICY)
-        with telling(f"delete the role {self.name}", "NoSuchEntity"):
-            iam.delete_role(RoleName=self.name)
+        with telling(f"delete the policy of the {self.words}", "NoSuchEntity"):
+            self._call("delete_{}_policy", PolicyName=POLICY)
+        with telling(f"delete the {self.words}", "NoSuchEntity"):
+            self._call("delete_{}")
+
+    def _born_with(self) -> Mapping[str, str]:
+        return {}
 
     def _put(self) -> None:
         if self.policy:
-            with telling(f"say what the role {self.name} may do"):
-                self.account.client("iam").put_role_policy(
-                    RoleName=self.name, PolicyName=POLICY, PolicyDocument=json.dumps(self.policy)
-                )
+            with telling(f"say what the {self.words} may do"):
+                self._call("put_{}_policy", PolicyName=POLICY, PolicyDocument=json.dumps(self.policy))
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        call = getattr(self.account.client("iam"), operation.format(self.word))
+        return call(**{f"{self.word.title()}Name": self.name}, **arguments)
 
 
-class User(Resource):
-    """A user for a dispatcher that has no identity of its own in AWS; may do what `policy` says."""
+class Role(_Principal):
+    """A role, the trust in it, and what it may do; `policy` None: nothing, until somebody attaches more."""
 
-    kind = "IAM user"
-    finds_itself = True
-
-    def __init__(
-        self,
-        account: Account,
-        tags: Mapping[str, str],
-        key: str,
-        name: str,
-        policy: Document,
-    ) -> None:
-        super().__init__(key, name)
-        self.account, self.tags, self.policy = account, tags, policy
-
-    def look(self, made: Made) -> Found | None:
-        iam = self.account.client("iam")
-        found = None
-        with telling(f"read the user {self.name}", "NoSuchEntity"):
-            found = iam.get_user(UserName=self.name)["User"]
-        if not found:
-            return None
-        held = None
-        with telling(f"read the policy of the user {self.name}", "NoSuchEntity"):
-            held = _document(iam.get_user_policy(UserName=self.name, PolicyName=POLICY)["PolicyDocument"])
-        differences = () if held == self.policy else ("what it may do",)
-        return Found(
-            {"arn": found["Arn"], "name": self.name}, has_marks(tags_of(found.get("Tags")), self.tags), differences
-        )
-
-    def create(self, made: Made) -> None:
-        with telling(f"create the user {self.name}", "EntityAlreadyExists"):
-            self.account.client("iam").create_user(UserName=self.name, Tags=tag_list(self.tags))
-        self.mend(made, Found({}))
+    kind, word = "IAM role", "role"
 
     def mend(self, made: Made, found: Found) -> None:
-        with telling(f"say what the user {self.name} may do"):
-            self.account.client("iam").put_user_policy(
-                UserName=self.name, PolicyName=POLICY, PolicyDocument=json.dumps(self.policy)
-            )
+        with telling(f"mend the trust in the {self.words}"):
+            self._call("update_assume_{}_policy", PolicyDocument=json.dumps(self.trust))
+        super().mend(made, found)
 
-    def delete(self, found: Found) -> None:
-        iam = self.account.client("iam")
-        with telling(f"delete the policy of the user {self.name}", "NoSuchEntity"):
-            iam.delete_user_policy(UserName=self.name, PolicyName=POLICY)
-        with telling(f"delete the user {self.name}", "NoSuchEntity"):
-            iam.delete_user(UserName=self.name)
+    def _born_with(self) -> Mapping[str, str]:
+        return {
+            "AssumeRolePolicyDocument": json.dumps(self.trust),
+            "Description": "Made by Skylift for a work pool",
+        }
+
+
+class User(_Principal):
+    """A user for a dispatcher that has no identity of its own in AWS; may do what `policy` says."""
+
+    kind, word = "IAM user", "user"
 
 
 class AccessKey(Resource):

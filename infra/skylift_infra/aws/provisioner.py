@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +12,7 @@ from skylift_infra.aws.account import Account, known_region, open_account, telli
 from skylift_infra.aws.identities import AccessKey, Role, User
 from skylift_infra.aws.place import Cluster, LogGroup, PoolSecret, Repository, StateRule
 from skylift_infra.infrastructure import CloudInfrastructure
+from skylift_infra.names import digest, stem
 from skylift_infra.resources import Made, Resource, marks
 
 
@@ -60,7 +59,7 @@ class Layout:
         self.stem = stem(pool)
         self.cluster = answers["cluster"] or self.stem
         self.log_group = f"/skylift/{self.stem}"
-        self.external_id = hashlib.sha256(f"{pool.installation_id}/{pool.name}".encode()).hexdigest()[:32]
+        self.external_id = digest(pool, 32)
         self.key: AccessKey | None = None
 
     def resources(self) -> list[Resource]:
@@ -76,10 +75,10 @@ class Layout:
                 tags,
                 "execution",
                 self._role("execution"),
-                tasks_trust,
                 policies.execution_policy(self._names(), self._secret_pattern),
+                tasks_trust,
             ),
-            Role(account, tags, "task", self._role("task"), tasks_trust, None),
+            Role(account, tags, "task", self._role("task"), None, tasks_trust),
             *self._dispatcher(),
             *self._network(),
             *self._events(),
@@ -125,7 +124,7 @@ class Layout:
             return [User(self.account, self.tags, "user", name, rights), self.key]
         root = f"arn:{self.account.partition}:iam::{self.account.id}:root"
         trust = policies.trust_of_dispatcher(self.answers["dispatcher"] or root, self.external_id)
-        return [Role(self.account, self.tags, "dispatcher", self._role("dispatcher"), trust, rights)]
+        return [Role(self.account, self.tags, "dispatcher", self._role("dispatcher"), rights, trust)]
 
     def _network(self) -> list[Resource]:
         account, tags, stem = self.account, self.tags, self.stem
@@ -205,14 +204,6 @@ class Layout:
             return region | {"role_arn": made["dispatcher"]["arn"], "external_id": self.external_id}
         secret = {"aws_secret_access_key": self.key.secret} if self.key.secret else {}
         return region | {"aws_access_key_id": made["key"]["id"]} | secret
-
-
-def stem(pool: PoolIdentity) -> str:
-    """What the names of a pool's resources begin with: the pool's name as far as AWS takes it, and a few letters that
-    tell pools and installations apart; 41 characters at most, so that an IAM role's name (64) has room for more."""
-    plain = re.sub(r"[^a-z0-9]+", "-", pool.name.lower()).strip("-")[:24].strip("-")
-    distinct = hashlib.sha256(f"{pool.installation_id}/{pool.name}".encode()).hexdigest()[:8]
-    return "-".join(filter(None, ("skylift", plain, distinct)))
 
 
 def _ids(made: Made, prefix: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from skylift_infra.azure.effect import in_effect
 from skylift_infra.azure.identities import Application, Federation, Identity, Principal, Secret, trusted
 from skylift_infra.azure.place import Registration, Registry, ResourceGroup
 from skylift_infra.infrastructure import CloudInfrastructure
+from skylift_infra.names import digest, plain, stem
 from skylift_infra.resources import Made, Resource, ensure_same_place, marks
 
 NAMESPACES = ("Microsoft.ContainerInstance", "Microsoft.ContainerRegistry", "Microsoft.ManagedIdentity")
@@ -235,23 +235,9 @@ class Layout:
         return True
 
 
-def stem(pool: PoolIdentity) -> str:
-    """What the names of a pool's things begin with: the pool's name as far as Azure takes it, and a few letters that
-    tell pools and installations apart; 41 characters at most."""
-    return "-".join(filter(None, ("skylift", _plain(pool), _digest(pool, 8))))
-
-
 def registry_name(pool: PoolIdentity) -> str:
     """One of its kind in all of Azure; 5 to 50 letters and digits."""
-    return f"skylift{_plain(pool).replace('-', '')}{_digest(pool, 12)}"
-
-
-def _plain(pool: PoolIdentity) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", pool.name.lower()).strip("-")[:24].strip("-")
-
-
-def _digest(pool: PoolIdentity, length: int) -> str:
-    return hashlib.sha256(f"{pool.installation_id}/{pool.name}".encode()).hexdigest()[:length]
+    return f"skylift{plain(pool).replace('-', '')}{digest(pool, 12)}"
 
 
 def _check(answers: Answers) -> None:

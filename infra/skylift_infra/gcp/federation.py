@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 from skylift.provisioner import PoolIdentity, ProvisionError
 from skylift_infra.gcp.errors import seen, telling
 from skylift_infra.gcp.identities import IAM_API
-from skylift_infra.gcp.names import described, digest, is_described
+from skylift_infra.gcp.names import described, is_described
 from skylift_infra.gcp.project import Project
+from skylift_infra.names import digest, joined
 from skylift_infra.resources import Found, Made, Resource
 
 ROLE_ARN = re.compile(
@@ -155,7 +156,7 @@ class IdentityProvider(_Federated):
 
 def pool_id(pool: PoolIdentity) -> str:
     """4 to 32 letters, digits and hyphens."""
-    return f"skylift-{digest(pool, 12)}"
+    return joined(digest(pool, 12))
 
 
 def audience(project: Project, pool: PoolIdentity) -> str:

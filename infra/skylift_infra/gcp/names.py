@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping
 
 from skylift.provisioner import PoolIdentity
-
-
-def digest(pool: PoolIdentity, length: int = 8) -> str:
-    """A few letters that tell pools and installations apart."""
-    return hashlib.sha256(f"{pool.installation_id}/{pool.name}".encode()).hexdigest()[:length]
-
-
-def _plain(pool: PoolIdentity, most: int) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", pool.name.lower()).strip("-")[:most].strip("-")
+from skylift_infra import names
+from skylift_infra.names import digest, joined, plain
 
 
 def stem(pool: PoolIdentity) -> str:
     """For what may have 63 letters, digits and hyphens."""
-    return "-".join(filter(None, ("skylift", _plain(pool, 32), digest(pool))))
+    return names.stem(pool, most=32)
 
 
 def account_id(pool: PoolIdentity, what: str) -> str:
     """A service account's name has 6 to 30 letters, digits and hyphens."""
-    return "-".join(filter(None, ("skylift", _plain(pool, 7), digest(pool), what)))
+    return joined(plain(pool, 7), digest(pool), what)
 
 
 def role_id(pool: PoolIdentity) -> str:
@@ -36,7 +27,7 @@ def role_id(pool: PoolIdentity) -> str:
 def labels(pool: PoolIdentity) -> dict[str, str]:
     """The marks of what can have labels. Not the label that the provider gives to what it makes for runs itself, and
     by which it finds what it has left behind."""
-    return {"skylift-owner": str(pool.installation_id), "skylift-work-pool": f"{_plain(pool, 50)}-{digest(pool)}"}
+    return {"skylift-owner": str(pool.installation_id), "skylift-work-pool": f"{plain(pool, 50)}-{digest(pool)}"}
 
 
 def has_labels(found: Mapping[str, str] | None, wanted: Mapping[str, str]) -> bool:

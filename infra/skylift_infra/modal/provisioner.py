@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from skylift.provider import Rejected
 from skylift.provisioner import Answers, Handover, Plan, PoolIdentity, ProvisionError, Question, Record, Step
+from skylift_infra import names
 from skylift_infra.infrastructure import CloudInfrastructure
 from skylift_infra.modal.account import Token, Workspace, ask_secret, own_token, pool_token
 from skylift_infra.modal.place import App, Environment, PoolSecret, app_id
@@ -159,10 +159,8 @@ class ModalInfrastructure(CloudInfrastructure):
 
 
 def stem(pool: PoolIdentity) -> str:
-    """The name of what is the pool's own: its name as far as Modal takes it, and letters that nobody else has."""
-    plain = re.sub(r"[^a-z0-9]+", "-", pool.name.lower()).strip("-")[:24].strip("-")
-    distinct = hashlib.sha256(f"{pool.installation_id}/{pool.name}".encode()).hexdigest()[:12]
-    return "-".join(filter(None, ("skylift", plain, distinct)))
+    """The name of what is the pool's own. Modal has no marks, so it takes more letters that nobody else has."""
+    return names.stem(pool, letters=12)
 
 
 def _script(pool: str) -> str:

@@ -13,7 +13,8 @@ import pytest
 from skylift.provisioner import ProvisionError
 from skylift_container_instance.permissions import PERMISSIONS
 from skylift_infra.azure import PROVISIONER
-from skylift_infra.azure.provisioner import registry_name, stem
+from skylift_infra.azure.provisioner import registry_name
+from skylift_infra.names import stem
 from tests.clouds.mischief import Kind
 from tests.infra.azure.subscription import GROUP, POOL, SCOPE, STEM, TRUSTED, Pools
 
