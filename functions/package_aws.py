@@ -44,9 +44,11 @@ WEB_ONLY = frozenset(
         "starlette",
     ]
 )
+TEMPLATES = frozenset(["jinja2"])
 MIGRATIONS_ONLY = frozenset(["alembic", "mako"])
 LEFT_OUT = {
     "api": CLI_ONLY | UNUSED,
+    "trigger": CLI_ONLY | UNUSED | (WEB_ONLY - TEMPLATES),
     "schedule": CLI_ONLY | UNUSED | WEB_ONLY,
     "dispatch": CLI_ONLY | UNUSED | WEB_ONLY | MIGRATIONS_ONLY,
     "observe": CLI_ONLY | UNUSED | WEB_ONLY | MIGRATIONS_ONLY,

@@ -10,6 +10,10 @@ class SkyliftError(Exception):
         super().__init__(message or (self.__doc__ or type(self).__name__).strip().splitlines()[0])
 
 
+class UnauthorizedError(SkyliftError):
+    """Credentials are missing or not valid: send `Authorization: Bearer <key>`."""
+
+
 class NotFoundError(SkyliftError):
     """There is no such thing here."""
 

@@ -27,7 +27,7 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Column, Row, select
 
-from skylift.errors import ForbiddenError, SkyliftError
+from skylift.errors import ForbiddenError, UnauthorizedError
 from skylift.ids import API_KEY_PREFIX, RUN_TOKEN_PREFIX, token_hash
 from skylift.models.api_keys import Role
 from skylift.parts import Parts
@@ -38,10 +38,6 @@ from skylift.store.tables import attempts, ended_attempts, task_runs
 OWN_ONLY = "The token of a run is valid for its own run only"
 LAST_LOGS = timedelta(minutes=5)
 """How long after its end an attempt may still hand in logs."""
-
-
-class UnauthorizedError(SkyliftError):
-    """Credentials are missing or not valid: send `Authorization: Bearer <key>`."""
 
 
 class Scope(StrEnum):

@@ -15,8 +15,8 @@ from anyio import CancelScope, create_task_group, fail_after, to_thread
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from skylift.api.scopes import Caller, UnauthorizedError, identify, secret_of
-from skylift.errors import ForbiddenError, InvalidError
+from skylift.api.scopes import Caller, identify, secret_of
+from skylift.errors import ForbiddenError, InvalidError, UnauthorizedError
 from skylift.ids import RUN_TOKEN_PREFIX
 from skylift.models.api_keys import Role
 from skylift.parts import Parts

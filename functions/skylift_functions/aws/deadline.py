@@ -1,12 +1,10 @@
-"""The time that a function has left."""
+"""The time that a function has left, as Lambda tells it."""
 
 from __future__ import annotations
 
-import time
 from typing import Protocol
 
-RESERVE = 60.0
-"""Seconds that are kept for what was begun: no provider's call takes longer. Half the time, where there is less."""
+from skylift_functions import deadline
 
 
 class Context(Protocol):
@@ -17,13 +15,8 @@ class Context(Protocol):
     def get_remaining_time_in_millis(self) -> int: ...
 
 
-class Deadline:
-    """Until when something new may be begun."""
+class Deadline(deadline.Deadline):
+    """Of one invocation."""
 
     def __init__(self, context: Context) -> None:
-        left = context.get_remaining_time_in_millis() / 1000
-        self.until = time.monotonic() + left - min(RESERVE, left / 2)
-
-    @property
-    def is_over(self) -> bool:
-        return time.monotonic() >= self.until
+        super().__init__(context.get_remaining_time_in_millis() / 1000)

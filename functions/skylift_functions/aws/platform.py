@@ -39,6 +39,8 @@ class Function:
     every: int | None = None
     """Minutes from one tick of its timer to the next."""
     pattern: Mapping[str, Any] | None = None
+    routes: tuple[str, ...] = ()
+    """Of the HTTP API, as it writes them."""
     pushes: bool = False
     """Whether it calls providers, and has their permissions too (`skylift_ecs.permissions`)."""
 
@@ -67,7 +69,15 @@ COMMON = {**WRITE_LOGS, **SEND, **READ_SECRETS}
 
 PLATFORM = AwsPlatform(
     (
-        Function("api", _of("api"), timeout=29, memory=1024, permissions=COMMON),
+        Function("api", _of("api"), timeout=29, memory=1024, permissions=COMMON, routes=("$default",)),
+        Function(
+            "trigger",
+            _of("trigger"),
+            timeout=29,
+            memory=1024,
+            permissions={**WRITE_LOGS, **READ_SECRETS, "sqs:SendMessage": ("{dispatch_queue}",)},
+            routes=("POST /hooks/{id}", "OPTIONS /hooks/{id}"),
+        ),
         Function(
             "schedule",
             _of("schedule"),

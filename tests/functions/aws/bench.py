@@ -15,6 +15,7 @@ from skylift_functions.aws.wakeups import SqsWakeups
 from tests.support.installation import Installation as Place
 
 VERBS = ("dispatch", "observe", "schedule")
+FUNCTIONS = (*VERBS, "trigger")
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Bench:
     def __init__(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         self.place, self.queue = place, Queue()
         self.restart()
-        for verb in VERBS:
+        for verb in FUNCTIONS:
             monkeypatch.setattr(import_module(f"skylift_functions.aws.{verb}"), "installation", lambda: self.here)
 
     def restart(self) -> None:

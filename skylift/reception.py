@@ -1,0 +1,60 @@
+"""A delivery at the door: what comes in over HTTP under `/hooks/`, and the answer that its sender is told.
+
+The API and the functions of the platforms call the same; neither knows more of webhooks than this.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from skylift import trigger
+from skylift.errors import InvalidError, NotFoundError
+from skylift.json_text import fault_of
+from skylift.parts import Parts
+from skylift.replies import Reply
+from skylift.webhooks.deliveries import MAX_BODY, Delivery
+from skylift.webhooks.errors import TooLargeError
+
+PREFIX = "/hooks/"
+ORIGIN = "webhook-request-origin"
+
+
+def deliver(parts: Parts, webhook_id: str, delivery: Delivery) -> Reply:
+    """Make a run of this delivery; the same delivery again gets the same answer. Raises as `skylift.trigger.trigger`;
+    then nothing was made."""
+    _check(delivery)
+    if delivery.header("x-github-event") == "ping":
+        trigger.verify(parts, _known(webhook_id), delivery)
+        return Reply(200, {"detail": "The webhook is there, and the signature is right"})
+    receipt = trigger.trigger(parts, _known(webhook_id), delivery)
+    if isinstance(receipt, trigger.Handshake):
+        return Reply(200, {"validationResponse": str(receipt)})
+    return Reply(202, receipt.model_dump(mode="json"))
+
+
+def consent(parts: Parts, webhook_id: str, delivery: Delivery) -> Reply:
+    """Say that events may be sent here: CloudEvents' senders ask before the first one, and Event Grid with the token in
+    the address."""
+    _check(delivery)
+    trigger.verify(parts, _known(webhook_id), delivery)
+    headers = {"Allow": "POST"}
+    if origin := delivery.header(ORIGIN):
+        headers |= {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*"}
+    return Reply(200, {}, headers)
+
+
+def _check(delivery: Delivery) -> None:
+    """Before anything is looked up."""
+    if len(delivery.body) > MAX_BODY:
+        raise TooLargeError(f"The body has {len(delivery.body)} bytes, and webhooks take {MAX_BODY} at most")
+    if any("\0" in text for pair in delivery.query.items() for text in pair):
+        raise InvalidError("A query may not hold NUL characters", field="query")
+    if fault := fault_of(delivery.body):
+        raise InvalidError(fault, field="body")
+
+
+def _known(webhook_id: str) -> UUID:
+    try:
+        return UUID(webhook_id)
+    except ValueError:
+        raise NotFoundError("There is no webhook here: its address is /hooks/ and its id") from None
