@@ -34,6 +34,13 @@ BY_CODE = {
 }
 
 
+API_IS_OFF = r"service_disabled|has not been used|it is disabled"
+TOO_FAST = r"per minute|rate_limit|rate limit|requests per"
+NO_BILLING = r"billing"
+ORGANIZATION = r"constraint|organization policy|org policy"
+"""Patterns that give a status a narrower meaning, here and where infrastructure is made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """What Google said, before it is given a meaning."""
@@ -42,6 +49,12 @@ class Refusal:
     message: str
     reason: str = ""
     """ErrorInfo's, where there is one: RATE_LIMIT_EXCEEDED, SERVICE_DISABLED…"""
+    permission: str = ""
+    """The one that is missing, where Google names it."""
+
+    def tells(self, pattern: str) -> bool:
+        """Whether the pattern, in lower case, is in what Google said."""
+        return re.search(pattern, f"{self.message} {self.reason}".lower()) is not None
 
 
 class NotFound(Rejected):
@@ -83,7 +96,7 @@ def _unreachable(message: str, remedy: str) -> ProviderError:
 TABLE: tuple[tuple[str, str, Make, str], ...] = (
     (
         "RESOURCE_EXHAUSTED",
-        r"per minute|rate_limit|rate limit|requests per",
+        TOO_FAST,
         _throttled,
         f"Lower the pool's setting 'launch_rate', or ask for more of that quota: {QUOTAS}",
     ),
@@ -103,7 +116,7 @@ TABLE: tuple[tuple[str, str, Make, str], ...] = (
     ("UNAUTHENTICATED", "", _unreachable, f"Google does not accept these credentials. {WHO}"),
     (
         "PERMISSION_DENIED",
-        r"service_disabled|has not been used|is disabled",
+        API_IS_OFF,
         _rejected,
         "Switch the API on: gcloud services enable run.googleapis.com logging.googleapis.com",
     ),
@@ -121,17 +134,17 @@ TABLE: tuple[tuple[str, str, Make, str], ...] = (
     ),
     (
         "PERMISSION_DENIED",
-        r"billing|consumer",
+        rf"{NO_BILLING}|consumer",
         _rejected,
         "See that the project exists, and that billing is enabled for it",
     ),
     ("PERMISSION_DENIED", "", _rejected, "Grant Skylift's identity roles/run.developer on the project"),
     ("NOT_FOUND", "", _not_found, "See that 'project', 'region' and what 'job_body' names are right"),
     ("FAILED_PRECONDITION", r"not ready", _later, "It is tried again by itself"),
-    ("FAILED_PRECONDITION", r"billing", _rejected, "Enable billing for the project"),
+    ("FAILED_PRECONDITION", NO_BILLING, _rejected, "Enable billing for the project"),
     (
         "FAILED_PRECONDITION",
-        r"constraint|organization policy|org policy",
+        ORGANIZATION,
         _rejected,
         "A policy of the organization forbids it: change the job variables, or ask its administrator",
     ),
@@ -153,9 +166,8 @@ TABLE: tuple[tuple[str, str, Make, str], ...] = (
 
 def to_error(refusal: Refusal) -> ProviderError:
     """What it means."""
-    text = f"{refusal.message} {refusal.reason}".lower()
     for status, pattern, make, remedy in TABLE:
-        if status == refusal.status and re.search(pattern, text):
+        if status == refusal.status and refusal.tells(pattern):
             return make(f"Google says: {refusal.message}", remedy)
     message = f"Google says something unknown: {refusal.status or 'no status'}: {refusal.message}"
     return Unreachable(message, remedy="It is tried once more by itself; report it if it stays")
@@ -165,15 +177,27 @@ def read_refusal(error: Any) -> Refusal:
     """Of an exception of the SDK (`google.api_core.exceptions.GoogleAPICallError`), or of a response of `requests`."""
     response = getattr(error, "response", None) if isinstance(error, Exception) else error
     code = int(getattr(error, "code", None) or getattr(response, "status_code", 0) or 0)
-    status, message, reason = BY_CODE.get(code, "UNKNOWN"), str(getattr(error, "message", "")), ""
     try:
-        told = response.json()["error"] if response is not None else {}
-    except (ValueError, KeyError, TypeError):
+        told = response.json() if response is not None else {}
+    except ValueError:
         told = {}
-    if isinstance(told, dict) and told:
-        status, message = told.get("status") or status, told.get("message") or message
-        reason = next((each["reason"] for each in told.get("details", []) if each.get("reason")), "")
-    return Refusal(status, message.strip() or f"HTTP {code}", reason)
+    return read_body(code, told, str(getattr(error, "message", "")))
+
+
+def read_body(code: int, told: Any, message: str = "") -> Refusal:
+    """Of the HTTP status of an answer and its JSON, as AIP-193 has it."""
+    inner = told.get("error") if isinstance(told, dict) else None
+    body: dict[str, Any] = inner if isinstance(inner, dict) else {}
+    details = [each for each in body.get("details") or [] if isinstance(each, dict)]
+    message = str(body.get("message") or message).strip() or f"HTTP {code}"
+    named = next(filter(None, ((each.get("metadata") or {}).get("permission") for each in details)), None)
+    found = re.search(r"\b[a-z]+\.[A-Za-z]+\.[A-Za-z]+\b", message) if not named else None
+    return Refusal(
+        body.get("status") or BY_CODE.get(code, "UNKNOWN"),
+        message,
+        next((each["reason"] for each in details if each.get("reason")), ""),
+        named or (found[0] if found else ""),
+    )
 
 
 @contextmanager

@@ -7,53 +7,20 @@ cloud.google.com/iam/docs/retry-strategy (new accounts, concurrent policy change
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from skylift.extras import sdk
 from skylift.provider import Rejected
 from skylift.provisioner import ProvisionError
+from skylift_cloud_run.errors import API_IS_OFF, NO_BILLING, ORGANIZATION, TOO_FAST, Refusal, read_body
 from skylift_infra.resources import NotYetError
 
 EXTRA = "cloud-run-infra"
 AGAIN = "Run the command again: it goes on from here"
 NOT_THERE = ("NOT_FOUND", "SERVICE_DISABLED")
 """Where a thing's API is off, there is no such thing."""
-CODES = {
-    400: "INVALID_ARGUMENT",
-    401: "UNAUTHENTICATED",
-    403: "PERMISSION_DENIED",
-    404: "NOT_FOUND",
-    409: "ALREADY_EXISTS",
-    429: "RESOURCE_EXHAUSTED",
-    503: "UNAVAILABLE",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What Google said."""
-
-    status: str
-    message: str
-    permission: str = ""
-
-    @property
-    def word(self) -> str:
-        """The status, or a narrower word for it."""
-        text = self.message.lower()
-        if self.status == "PERMISSION_DENIED" and re.search(r"service_disabled|has not been used|it is disabled", text):
-            return "SERVICE_DISABLED"
-        if self.status in ("INVALID_ARGUMENT", "FAILED_PRECONDITION") and "does not exist" in text:
-            return "NOT_KNOWN_YET"
-        if self.status == "RESOURCE_EXHAUSTED" and re.search(r"per minute|rate", text):
-            return "TOO_FAST"
-        return self.status
-
-
 NOT_YET = {"SERVICE_DISABLED", "NOT_KNOWN_YET", "NOT_FOUND", "TOO_FAST", "ABORTED"}
 """Of what was just made, or has just been changed by somebody else at the same time."""
 
@@ -81,7 +48,7 @@ def telling(what: str, *fine: str) -> Iterator[None]:
         ) from None
     else:
         return
-    if not {refusal.status, refusal.word} & set(fine):
+    if not {refusal.status, word_for(refusal)} & set(fine):
         raise to_error(what, refusal)
 
 
@@ -96,27 +63,30 @@ def seen(what: str, request: Any, *fine: str) -> dict[str, Any] | None:
 def read_refusal(code: int, content: bytes) -> Refusal:
     """Of the body of an answer."""
     try:
-        told = json.loads(content)["error"]
-        details = told.get("details", [])
-        reasons = [each["reason"] for each in details if "reason" in each]
-        permissions = [each.get("metadata", {}).get("permission", "") for each in details]
-        said = str(told.get("message", ""))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return Refusal(CODES.get(code, "UNKNOWN"), f"HTTP {code}")
-    named = re.search(r"'?([a-z]+\.[A-Za-z]+\.[A-Za-z]+)'?", said)
-    permission = next(filter(None, permissions), "") or (named[1] if named else "")
-    text = said if "SERVICE_DISABLED" not in reasons else f"{said} (SERVICE_DISABLED)"
-    return Refusal(told.get("status") or CODES.get(code, "UNKNOWN"), text, permission)
+        told = json.loads(content)
+    except ValueError:
+        told = {}
+    return read_body(code, told)
+
+
+def word_for(refusal: Refusal) -> str:
+    """The status, or a narrower word for it."""
+    if refusal.status == "PERMISSION_DENIED" and refusal.tells(API_IS_OFF):
+        return "SERVICE_DISABLED"
+    if refusal.status in ("INVALID_ARGUMENT", "FAILED_PRECONDITION") and refusal.tells("does not exist"):
+        return "NOT_KNOWN_YET"
+    if refusal.status == "RESOURCE_EXHAUSTED" and refusal.tells(TOO_FAST):
+        return "TOO_FAST"
+    return refusal.status
 
 
 def to_error(what: str, refusal: Refusal) -> ProvisionError:
     said = refusal.message
-    if refusal.word in NOT_YET:
+    if word_for(refusal) in NOT_YET:
         return NotYetError(f"Google is not ready to {what}: {said}", remedy=AGAIN)
-    text = said.lower()
-    if "billing" in text:
+    if refusal.tells(NO_BILLING):
         return ProvisionError(f"Google could not {what}: {said}", remedy="Enable billing for the project")
-    if re.search(r"constraints?/|organization policy|org policy|key creation is not allowed", text):
+    if refusal.tells(rf"{ORGANIZATION}|key creation is not allowed"):
         return ProvisionError(
             f"A policy of the organization forbids to {what}: {said}",
             remedy="Ask its administrator; where keys are forbidden, leave --with-key out",
@@ -127,7 +97,7 @@ def to_error(what: str, refusal: Refusal) -> ProvisionError:
             f"Your account may not {what}: {said}",
             remedy=f"Ask for {wanted} on the project, or run this as somebody who has it",
         )
-    if refusal.status == "RESOURCE_EXHAUSTED" or "maximum number" in text:
+    if refusal.status == "RESOURCE_EXHAUSTED" or refusal.tells("maximum number"):
         return ProvisionError(
             f"Google has no room to {what}: {said}", remedy="Remove what nobody needs, or ask Google for a higher quota"
         )
