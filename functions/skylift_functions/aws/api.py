@@ -9,12 +9,10 @@ from aws_lambda_powertools.logging import correlation_paths
 from mangum import Mangum
 
 from skylift.api.app import create_app
-from skylift.errors import ForbiddenError
-from skylift.parts import Parts
-from skylift.store import api_keys
 from skylift_functions.aws.deadline import Context
 from skylift_functions.aws.installation import installation
 from skylift_functions.aws.telemetry import make_logger
+from skylift_functions.open_doors import check_keys
 
 logger = make_logger("api")
 
@@ -32,17 +30,5 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
 def _served() -> Mangum:
     parts = installation().parts
     parts.store.ensure_current()
-    _check_keys(parts)
+    check_keys(parts, "set SKYLIFT_API_KEY_FROM to the ARN of a secret that holds one")
     return Mangum(create_app(parts), lifespan="off")
-
-
-def _check_keys(parts: Parts) -> None:
-    """Raises `ForbiddenError` where anybody who finds the address could do everything."""
-    if parts.settings.api_key:
-        return
-    with parts.store.reading() as tx:
-        if not api_keys.any_exist(tx):
-            raise ForbiddenError(
-                "There is no API key, and whoever finds the address could do everything: "
-                "set SKYLIFT_API_KEY_FROM to the ARN of a secret that holds one"
-            )

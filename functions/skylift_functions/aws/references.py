@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from cryptography.fernet import Fernet
-
-from skylift.errors import SkyliftError
 from skylift.security.sealing import Sealer
 from skylift_functions.aws.sdk import client, code_of
-
-FRESH = 300.0
-"""Seconds that keys are kept: a rotation is complete everywhere after that."""
-
-
-class SecretReferenceError(SkyliftError):
-    """An environment variable refers to a secret that could not be read."""
+from skylift_functions.sealing import ReferredSealer as ReferredSealer
+from skylift_functions.sealing import SecretReferenceError as SecretReferenceError
+from skylift_functions.sealing import split_keys
 
 
 def setting(name: str, env: Mapping[str, str] | None = None) -> str | None:
@@ -52,39 +43,11 @@ def read(reference: str, variable: str) -> str:
     return str(value).strip()
 
 
-class ReferredSealer(Sealer):
-    """Seals with keys that are read when they are first needed, and again now and then."""
-
-    def __init__(self, keys: Callable[[], str], clock: Callable[[], float] = time.monotonic) -> None:
-        self.file = None
-        self._source, self._clock = keys, clock
-        self._lock = threading.Lock()
-        self._known: list[Fernet] = []
-        self._until = 0.0
-
-    @property
-    def keys(self) -> list[Fernet]:
-        """The newest first. What is known stays in use while it cannot be read anew."""
-        with self._lock:
-            if not self._known or self._clock() > self._until:
-                try:
-                    self._known = self._read(_split(self._source()))
-                except SecretReferenceError:
-                    if not self._known:
-                        raise
-                self._until = self._clock() + FRESH
-            return self._known
-
-
-def _split(text: str) -> Sequence[str]:
-    return [key.strip() for key in text.replace("\n", ",").split(",") if key.strip()]
-
-
 def sealer(env: Mapping[str, Any]) -> Sealer:
     """Raises `SecretReferenceError` where the environment names no keys."""
     reference, plain = env.get("SKYLIFT_SECRET_KEY_FROM"), env.get("SKYLIFT_SECRET_KEY")
     if reference:
         return ReferredSealer(lambda: read(reference, "SKYLIFT_SECRET_KEY_FROM"))
     if plain:
-        return Sealer(*_split(plain))
+        return Sealer(*split_keys(plain))
     raise SecretReferenceError("Set SKYLIFT_SECRET_KEY_FROM to the ARN of the secret that holds the sealing keys")
