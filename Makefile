@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 RUNTIME := --extra local --extra postgres
+PROVIDERS := aws azurerm google
 CLOUDS := ecs aws cloud-run container-instance container-instance-infra modal docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo demo-cloud test test-long test-containers package bench check lint types imports lock clean
+.PHONY: help setup demo demo-cloud test test-long test-containers test-terraform package bench check lint types imports lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
@@ -21,13 +22,16 @@ demo-cloud: setup  ## Push runs into a local cloud: CLOUD=ecs|cloud-run|containe
 	$(BIN)/python -m tests.clouds.demo $(CLOUD)
 
 test: setup  ## Run the tests (under ten minutes on two cores)
-	$(BIN)/python -m pytest -n 2 -m "not long and not containers" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not long and not containers and not terraform" $(ARGS)
 
 test-long: setup  ## Run the tests that take minutes: races, kills, load
-	$(BIN)/python -m pytest -n 2 -m "long and not containers" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "long and not containers and not terraform" $(ARGS)
 
 test-containers: setup  ## Run the tests with real containers (installs Podman on Debian, as root)
 	$(BIN)/python -m tests.clouds.podman $(BIN)/python -m pytest -m containers $(ARGS)
+
+test-terraform: setup .venv-terraform/.done .venv-checkov/.done  ## Run terraform and checkov over all modules (needs terraform 1.11 or later)
+	$(BIN)/python -m pytest -m terraform $(ARGS)
 
 package: $(VENV)/.dev  ## Zip the cloud functions into dist/ (LAMBDA_PYTHON=path of a Python 3.13), and measure them
 	$(BIN)/python functions/package_aws.py --python $(LAMBDA_PYTHON)
@@ -55,6 +59,8 @@ lock:  ## Pin the requirements anew from pyproject.toml (needs uv)
 		$(filter-out --universal,$(LOCK)) -c requirements/dev.txt -o requirements/aws.txt
 	uv pip compile --group pyproject.toml:build $(LOCK) -o requirements/build.txt
 	uv pip compile --group pyproject.toml:prefect --python-version 3.11 $(LOCK) -o requirements/prefect.txt
+	uv pip compile --group pyproject.toml:terraform --no-deps $(LOCK) -o requirements/terraform.txt
+	uv pip compile --group pyproject.toml:checkov --python-version 3.11 $(LOCK) -o requirements/checkov.txt
 
 
 clean:  ## Remove what the targets made
@@ -74,6 +80,19 @@ $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
 .venv-prefect/.done: requirements/prefect.txt
 	$(PYTHON) -m venv .venv-prefect
 	.venv-prefect/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
+	@touch $@
+
+# What the vendors publish of their providers is 190 MB; only the schemas that are in it are kept.
+.venv-terraform/.done: requirements/terraform.txt tests/terraform/schemas.py
+	$(PYTHON) -m venv .venv-terraform
+	.venv-terraform/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-compile --require-hashes -r $<
+	.venv-terraform/bin/python tests/terraform/schemas.py .venv-terraform/schemas
+	.venv-terraform/bin/python -m pip --disable-pip-version-check --quiet uninstall --yes $(PROVIDERS:%=cdktn-provider-%)
+	@touch $@
+
+.venv-checkov/.done: requirements/checkov.txt
+	$(PYTHON) -m venv .venv-checkov
+	.venv-checkov/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime

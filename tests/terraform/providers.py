@@ -1,0 +1,253 @@
+"""Stand-ins for the vendors' Terraform providers: their schemas, served by Terraform's plugin protocol 6.
+
+Terraform is told by TF_REATTACH_PROVIDERS to use them, so it looks for no registry and starts no binary. They plan
+and apply as a provider does whose cloud says yes to everything: what is computed is unknown in a plan and made up when
+it is applied; data sources answer what stands in `answers.json`, and otherwise something that is the same each time.
+
+Runs where gRPC is: `python tests/terraform/providers.py SCHEMAS TYPES` prints the value of the variable, and serves
+until its standard input ends. TYPES, a file, names the types that are wanted: Terraform reads all of them each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import msgpack
+from tf.gen import tfplugin_pb2 as wire
+from tf.gen import tfplugin_pb2_grpc as service
+
+ADDRESS = "registry.terraform.io/hashicorp/{}"
+UNKNOWN = msgpack.ExtType(0, b"\0")
+NESTING = {"single": "SINGLE", "list": "LIST", "set": "SET", "map": "MAP"}
+WRITE_ONLY = b"\x58\x01"
+"""Field 11 of an attribute, true: newer than the package that has the messages."""
+ANSWERS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "answers.json").read_text())
+Values = dict[str, Any]
+Block = Mapping[str, Mapping[str, Any]]
+
+
+# -- schemas ----------------------------------------------------------------------------------------------------------
+
+
+def schema_of(block: Block) -> Any:
+    return wire.Schema(version=0, block=_block(block))
+
+
+def _block(block: Block) -> Any:
+    return wire.Schema.Block(
+        attributes=[_attribute(name, each) for name, each in sorted(block["attributes"].items())],
+        block_types=[
+            wire.Schema.NestedBlock(
+                type_name=name,
+                block=_block(each["block"]),
+                nesting=getattr(wire.Schema.NestedBlock.NestingMode, NESTING[each["nesting"]]),
+                min_items=each["min"],
+                max_items=each["max"],
+            )
+            for name, each in sorted(block["blocks"].items())
+        ],
+    )
+
+
+def _attribute(name: str, each: Mapping[str, Any]) -> Any:
+    flags = {flag: True for flag in ("required", "optional", "computed") if each.get(flag)} or {"optional": True}
+    if "nested" in each:
+        nested = wire.Schema.Object(
+            attributes=[_attribute(inner, what) for inner, what in sorted(each["nested"].items())],
+            nesting=getattr(wire.Schema.Object.NestingMode, NESTING[each["nesting"]]),
+        )
+        return wire.Schema.Attribute(name=name, nested_type=nested, **flags)
+    made = wire.Schema.Attribute(name=name, type=json.dumps(each["type"]).encode(), **flags)
+    if each.get("write_only"):
+        made = wire.Schema.Attribute.FromString(made.SerializeToString() + WRITE_ONLY)
+    return made
+
+
+# -- values -----------------------------------------------------------------------------------------------------------
+
+
+def decoded(value: Any) -> Any:
+    return msgpack.unpackb(value.msgpack, raw=False, strict_map_key=False) if value.msgpack else None
+
+
+def encoded(value: Any) -> Any:
+    return wire.DynamicValue(msgpack=msgpack.packb(value, use_bin_type=True))
+
+
+def each_attribute(block: Block, values: Values) -> Iterator[tuple[Values, str, Mapping[str, Any]]]:
+    """Every attribute with the object that it is in, those of nested blocks too."""
+    for name, attribute in block["attributes"].items():
+        yield values, name, attribute
+    for name, nested in block["blocks"].items():
+        found = values.get(name)
+        inside = found.values() if nested["nesting"] == "map" and isinstance(found, dict) else found
+        for each in [inside] if isinstance(inside, dict) else inside if isinstance(inside, list) else []:
+            if isinstance(each, dict):
+                yield from each_attribute(nested["block"], each)
+
+
+def made_up(type_: Any, name: str, seed: str) -> Any:
+    """A value of this type."""
+    match type_:
+        case "string":
+            return f"arn:aws:made-up:eu-central-1:123456789012:{seed}" if name == "arn" else f"made-up-{name}-{seed}"
+        case "number":
+            return 1
+        case "bool":
+            return False
+        case ["list" | "set", _]:
+            return []
+        case ["map", _]:
+            return {}
+        case ["object", parts]:
+            return {part: made_up(inner, part, seed) for part, inner in parts.items()}
+    return None
+
+
+def planned(block: Block, values: Values) -> Values:
+    """What the cloud decides is unknown yet; what is only written is not kept."""
+    for holder, name, attribute in each_attribute(block, values):
+        if attribute.get("write_only"):
+            holder[name] = None
+        elif attribute.get("computed") and holder.get(name) is None:
+            holder[name] = UNKNOWN
+    return values
+
+
+def complaints(block: Block, config: Values) -> list[Any]:
+    """What is given although only the cloud can decide it."""
+    return [
+        wire.Diagnostic(severity=wire.Diagnostic.ERROR, summary=f"Can't configure a value for {name!r}: it is computed")
+        for holder, name, attribute in each_attribute(block, config)
+        if attribute.get("computed") and not attribute.get("optional") and holder.get(name) is not None
+    ]
+
+
+def applied(block: Block, values: Values, seed: Callable[[], str]) -> Values:
+    for holder, name, attribute in each_attribute(block, values):
+        if isinstance(holder.get(name), msgpack.ExtType):
+            holder[name] = made_up(attribute.get("type"), name, seed())
+    return values
+
+
+def answer(kind: str, block: Block, config: Values) -> Values:
+    """What a data source says."""
+    seed = hashlib.sha256(repr((kind, sorted(config.items()))).encode()).hexdigest()[:8]
+    known = ANSWERS.get(kind, {})
+    for name, attribute in block["attributes"].items():
+        if config.get(name) is None and attribute.get("computed"):
+            config[name] = known.get(name, made_up(attribute.get("type"), name, seed))
+    return config
+
+
+# -- the provider -----------------------------------------------------------------------------------------------------
+
+
+class Provider(service.ProviderServicer):  # type: ignore[misc]
+    """One vendor's."""
+
+    def __init__(self, schema: Mapping[str, Any], wanted: Callable[[str], bool]) -> None:
+        self.provider = schema["provider"]
+        self.resources = {name: each for name, each in schema["resources"].items() if wanted(name)}
+        self.data = {name: each for name, each in schema["data"].items() if wanted(name)}
+
+    def GetMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return wire.GetMetadata.Response(
+            resources=[wire.GetMetadata.ResourceMetadata(type_name=name) for name in self.resources],
+            data_sources=[wire.GetMetadata.DataSourceMetadata(type_name=name) for name in self.data],
+        )
+
+    def GetProviderSchema(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return wire.GetProviderSchema.Response(
+            provider=schema_of(self.provider),
+            resource_schemas={name: schema_of(block) for name, block in self.resources.items()},
+            data_source_schemas={name: schema_of(block) for name, block in self.data.items()},
+        )
+
+    def ValidateProviderConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return wire.ValidateProviderConfig.Response()
+
+    def ValidateResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        found = complaints(self.resources[request.type_name], decoded(request.config))
+        return wire.ValidateResourceConfig.Response(diagnostics=found)
+
+    def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        found = complaints(self.data[request.type_name], decoded(request.config))
+        return wire.ValidateDataResourceConfig.Response(diagnostics=found)
+
+    def ConfigureProvider(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return wire.ConfigureProvider.Response()
+
+    def UpgradeResourceState(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return wire.UpgradeResourceState.Response(upgraded_state=encoded(json.loads(request.raw_state.json)))
+
+    def ReadResource(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return wire.ReadResource.Response(new_state=request.current_state)
+
+    def PlanResourceChange(self, request: Any, context: Any) -> Any:  # noqa: N802
+        values = decoded(request.proposed_new_state)
+        if values is not None:
+            values = planned(self.resources[request.type_name], values)
+        return wire.PlanResourceChange.Response(planned_state=encoded(values), legacy_type_system=True)
+
+    def ApplyResourceChange(self, request: Any, context: Any) -> Any:  # noqa: N802
+        values = decoded(request.planned_state)
+        if values is not None:
+            values = applied(self.resources[request.type_name], values, lambda: uuid.uuid4().hex[:8])
+        return wire.ApplyResourceChange.Response(new_state=encoded(values), legacy_type_system=True)
+
+    def ReadDataSource(self, request: Any, context: Any) -> Any:  # noqa: N802
+        config = decoded(request.config)
+        return wire.ReadDataSource.Response(
+            state=encoded(answer(request.type_name, self.data[request.type_name], config))
+        )
+
+    def GetFunctions(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return wire.GetFunctions.Response()
+
+    def StopProvider(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return wire.StopProvider.Response()
+
+
+def serve(schemas: Path, wanted: Callable[[str], bool], folder: str) -> tuple[dict[str, Any], list[Any]]:
+    """Start all providers; what Terraform has to be told of them, and the servers."""
+    attach, servers = {}, []
+    for file in sorted(schemas.glob("*.json")):
+        server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_send_message_length", -1)])
+        service.add_ProviderServicer_to_server(Provider(json.loads(file.read_text()), wanted), server)
+        socket = f"{folder}/{file.stem}"
+        server.add_insecure_port(f"unix:{socket}")
+        server.start()
+        servers.append(server)
+        attach[ADDRESS.format(file.stem)] = {
+            "Protocol": "grpc",
+            "ProtocolVersion": 6,
+            "Pid": os.getpid(),
+            "Test": True,
+            "Addr": {"Network": "unix", "String": socket},
+        }
+    return attach, servers
+
+
+def main(schemas: Path, types: Path) -> None:
+    names = set(types.read_text().split())
+    with tempfile.TemporaryDirectory() as folder:
+        attach, servers = serve(schemas, lambda name: name in names, folder)
+        print(json.dumps(attach), flush=True)
+        sys.stdin.read()
+        for each in servers:
+            each.stop(None).wait(5)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

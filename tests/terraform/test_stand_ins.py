@@ -1,0 +1,115 @@
+"""The stand-ins for the vendors' providers: terraform finds with them what it finds with the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.terraform.workspace import TerraformError, Workspace, binary, planned_resources, providers
+
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
+
+TYPES = {
+    "aws_caller_identity",
+    "aws_ecs_cluster",
+    "aws_secretsmanager_secret_version",
+    "azurerm_resource_group",
+    "google_storage_bucket",
+}
+CLUSTER = """
+resource "aws_ecs_cluster" "this" {
+  name = "a"
+  setting {
+    name  = "containerInsights"
+    value = "enabled"
+  }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    binary()
+    with providers(TYPES, tmp_path_factory.mktemp("providers")) as env:
+        yield env
+
+
+@pytest.fixture
+def configured(served: Mapping[str, str], tmp_path: Path) -> Workspace:
+    (tmp_path / "configuration").mkdir()
+    (tmp_path / "scratch").mkdir()
+    return Workspace(tmp_path / "configuration", served, tmp_path / "scratch")
+
+
+def opened(workspace: Workspace, text: str) -> Workspace:
+    (workspace.folder / "main.tf").write_text(text)
+    workspace.init()
+    return workspace
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (CLUSTER.replace('name = "a"', ""), 'The argument "name" is required'),
+        (CLUSTER.replace('name = "a"', 'name = "a"\n  nmae = "b"'), 'An argument named "nmae" is not expected here'),
+        (CLUSTER.replace("setting {", "settings {"), 'Did you mean "setting"?'),
+        (CLUSTER.replace('value = "enabled"', ""), 'The argument "value" is required'),
+        (CLUSTER.replace('name = "a"', "name = []"), 'Inappropriate value for attribute "name"'),
+        (CLUSTER.replace('name = "a"', 'name = "a"\n  arn = "b"'), "Can't configure a value for"),
+        (CLUSTER + 'output "o" { value = aws_ecs_cluster.this.arnn }', "This object has no argument"),
+        ('resource "aws_ecs_clutser" "this" {}', "does not support resource type"),
+        ('resource "google_storage_bucket" "b" { name = "b" }', 'The argument "location" is required'),
+        ('resource "azurerm_resource_group" "g" { name = "g" }', 'The argument "location" is required'),
+    ],
+)
+def test_mistakes_are_found(configured: Workspace, text: str, says: str) -> None:
+    with pytest.raises(TerraformError) as raised:
+        opened(configured, text).validate()
+    assert says in " ".join(str(raised.value).split()).replace("│ ", "")
+
+
+def test_a_plan_knows_what_the_cloud_decides(configured: Workspace) -> None:
+    data = 'data "aws_caller_identity" "me" {}\noutput "account" { value = data.aws_caller_identity.me.account_id }'
+    plan = opened(configured, CLUSTER + data).plan()
+    assert planned_resources(plan)["aws_ecs_cluster.this"]["name"] == "a"
+    (change,) = plan["resource_changes"]
+    assert change["change"]["after_unknown"]["arn"] is True
+    assert plan["planned_values"]["outputs"]["account"]["value"] == "123456789012"
+
+
+def test_what_was_applied_is_planned_no_more(configured: Workspace) -> None:
+    workspace = opened(configured, CLUSTER)
+    state = f"-state={workspace.scratch / 'state'}"
+    workspace.run("apply", "-auto-approve", "-no-color", "-lock=false", state)
+    assert not planned_resources(workspace.plan())
+    workspace.folder.joinpath("main.tf").write_text(CLUSTER.replace("enabled", "disabled"))
+    assert [*planned_resources(workspace.plan())] == ["aws_ecs_cluster.this"]
+    workspace.run("destroy", "-auto-approve", "-no-color", "-lock=false", state)
+
+
+def test_what_is_only_written_is_not_kept(configured: Workspace) -> None:
+    text = """
+variable "secret" {
+  type      = string
+  ephemeral = true
+}
+resource "aws_secretsmanager_secret_version" "this" {
+  secret_id                = "a"
+  secret_string_wo         = var.secret
+  secret_string_wo_version = 1
+}
+"""
+    workspace = opened(configured, text)
+    state = f"-state={workspace.scratch / 'state'}"
+    workspace.run("apply", "-auto-approve", "-no-color", "-lock=false", state, "-var=secret=hidden-word")
+    kept = (workspace.scratch / "state").read_text()
+    assert "aws_secretsmanager_secret_version" in kept
+    assert "hidden-word" not in kept
+
+
+def test_an_ephemeral_value_goes_nowhere_else(configured: Workspace) -> None:
+    text = 'variable "s" {\n  type = string\n  ephemeral = true\n  default = "x"\n}\n'
+    with pytest.raises(TerraformError, match="Invalid use of ephemeral value"):
+        opened(configured, text + 'resource "aws_ecs_cluster" "this" { name = var.s }').plan()
