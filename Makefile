@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 RUNTIME := --extra local --extra postgres
-PROVIDERS := aws azurerm google
+PROVIDERS := aws azurerm google random
 CLOUDS := ecs aws cloud-run container-instance container-instance-infra modal docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 

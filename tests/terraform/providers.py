@@ -3,6 +3,7 @@
 Terraform is told by TF_REATTACH_PROVIDERS to use them, so it looks for no registry and starts no binary. They plan
 and apply as a provider does whose cloud says yes to everything: what is computed is unknown in a plan and made up when
 it is applied; data sources answer what stands in `answers.json`, and otherwise something that is the same each time.
+The vendors' packages lack ephemeral resources: those that are used here are in `ephemeral.json`.
 
 Runs where gRPC is: `python tests/terraform/providers.py SCHEMAS TYPES` prints the value of the variable, and serves
 until its standard input ends. TYPES, a file, names the types that are wanted: Terraform reads all of them each time.
@@ -31,7 +32,11 @@ UNKNOWN = msgpack.ExtType(0, b"\0")
 NESTING = {"single": "SINGLE", "list": "LIST", "set": "SET", "map": "MAP"}
 WRITE_ONLY = b"\x58\x01"
 """Field 11 of an attribute, true: newer than the package that has the messages."""
-ANSWERS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "answers.json").read_text())
+HERE = Path(__file__).parent
+ANSWERS: dict[str, dict[str, Any]] = json.loads((HERE / "answers.json").read_text())
+EPHEMERAL: dict[str, dict[str, dict[str, Any]]] = json.loads((HERE / "ephemeral.json").read_text())
+EPHEMERAL_SCHEMAS = 8
+"""The field of the provider's schema that holds them: newer than the package that has the messages, as all of it is."""
 Values = dict[str, Any]
 Block = Mapping[str, Mapping[str, Any]]
 
@@ -82,6 +87,15 @@ def decoded(value: Any) -> Any:
 
 def encoded(value: Any) -> Any:
     return wire.DynamicValue(msgpack=msgpack.packb(value, use_bin_type=True))
+
+
+def field(number: int, content: bytes) -> bytes:
+    """A field of a message, as it goes over the wire: what it is, how long it is, and what it holds."""
+    length, left = bytearray(), len(content)
+    while left >= 0x80:
+        length.append(left & 0x7F | 0x80)
+        left >>= 7
+    return bytes([number << 3 | 2]) + bytes([*length, left]) + content
 
 
 def each_attribute(block: Block, values: Values) -> Iterator[tuple[Values, str, Mapping[str, Any]]]:
@@ -156,23 +170,23 @@ def answer(kind: str, block: Block, config: Values) -> Values:
 class Provider(service.ProviderServicer):  # type: ignore[misc]
     """One vendor's."""
 
-    def __init__(self, schema: Mapping[str, Any], wanted: Callable[[str], bool]) -> None:
+    def __init__(self, name: str, schema: Mapping[str, Any], wanted: Callable[[str], bool]) -> None:
         self.provider = schema["provider"]
+        self.ephemeral = EPHEMERAL.get(name, {})
         self.resources = {name: each for name, each in schema["resources"].items() if wanted(name)}
         self.data = {name: each for name, each in schema["data"].items() if wanted(name)}
 
-    def GetMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return wire.GetMetadata.Response(
-            resources=[wire.GetMetadata.ResourceMetadata(type_name=name) for name in self.resources],
-            data_sources=[wire.GetMetadata.DataSourceMetadata(type_name=name) for name in self.data],
-        )
-
     def GetProviderSchema(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return wire.GetProviderSchema.Response(
+        known = wire.GetProviderSchema.Response(
             provider=schema_of(self.provider),
             resource_schemas={name: schema_of(block) for name, block in self.resources.items()},
             data_source_schemas={name: schema_of(block) for name, block in self.data.items()},
         )
+        more = [
+            field(EPHEMERAL_SCHEMAS, field(1, name.encode()) + field(2, schema_of(block).SerializeToString()))
+            for name, block in self.ephemeral.items()
+        ]
+        return wire.GetProviderSchema.Response.FromString(known.SerializeToString() + b"".join(more))
 
     def ValidateProviderConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         return wire.ValidateProviderConfig.Response()
@@ -212,6 +226,34 @@ class Provider(service.ProviderServicer):  # type: ignore[misc]
             state=encoded(answer(request.type_name, self.data[request.type_name], config))
         )
 
+    def validate_ephemeral(self, request: Any, context: Any) -> Any:
+        found = complaints(self.ephemeral[request.type_name], decoded(request.config))
+        return wire.ValidateDataResourceConfig.Response(diagnostics=found)
+
+    def open_ephemeral(self, request: Any, context: Any) -> bytes:
+        """Something else each time, as with the vendors'."""
+        config = decoded(request.config)
+        for name, attribute in self.ephemeral[request.type_name]["attributes"].items():
+            if config.get(name) is None and attribute.get("computed"):
+                config[name] = made_up(attribute["type"], name, uuid.uuid4().hex)
+        return field(3, encoded(config).SerializeToString())
+
+    def close_ephemeral(self, request: Any, context: Any) -> bytes:
+        return b""
+
+    def handlers(self) -> Any:
+        """For the calls that the package with the messages does not have yet; what they ask looks as others' does."""
+        as_asked = wire.ReadDataSource.Request.FromString
+        unary = grpc.unary_unary_rpc_method_handler
+        calls = {
+            "ValidateEphemeralResourceConfig": unary(
+                self.validate_ephemeral, as_asked, wire.ValidateDataResourceConfig.Response.SerializeToString
+            ),
+            "OpenEphemeralResource": unary(self.open_ephemeral, as_asked),
+            "CloseEphemeralResource": unary(self.close_ephemeral),
+        }
+        return grpc.method_handlers_generic_handler("tfplugin6.Provider", calls)
+
     def GetFunctions(self, request: Any, context: Any) -> Any:  # noqa: N802
         return wire.GetFunctions.Response()
 
@@ -224,7 +266,9 @@ def serve(schemas: Path, wanted: Callable[[str], bool], folder: str) -> tuple[di
     attach, servers = {}, []
     for file in sorted(schemas.glob("*.json")):
         server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_send_message_length", -1)])
-        service.add_ProviderServicer_to_server(Provider(json.loads(file.read_text()), wanted), server)
+        provider = Provider(file.stem, json.loads(file.read_text()), wanted)
+        server.add_generic_rpc_handlers((provider.handlers(),))
+        service.add_ProviderServicer_to_server(provider, server)
         socket = f"{folder}/{file.stem}"
         server.add_insecure_port(f"unix:{socket}")
         server.start()

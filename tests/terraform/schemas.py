@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PROVIDERS = ("aws", "azurerm", "google")
+PROVIDERS = ("aws", "azurerm", "google", "random")
 CLASS = re.compile(r"^class (\w+) extends cdkt[fn]\.(\w+) \{$(.*?)^\}", re.M | re.S)
 MEMBER = re.compile(
     r"^    // (\w+) - computed: (true|false), optional: (true|false), required: (true|false)$"

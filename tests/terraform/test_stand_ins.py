@@ -109,6 +109,37 @@ resource "aws_secretsmanager_secret_version" "this" {
     assert "hidden-word" not in kept
 
 
+def test_a_secret_that_is_made_on_the_way_is_kept_nowhere(configured: Workspace) -> None:
+    told = configured.scratch / "told"
+    text = f"""
+ephemeral "aws_secretsmanager_random_password" "new" {{
+  password_length = 40
+}}
+resource "aws_secretsmanager_secret_version" "this" {{
+  secret_id                = "a"
+  secret_string_wo         = ephemeral.aws_secretsmanager_random_password.new.random_password
+  secret_string_wo_version = 1
+}}
+ephemeral "aws_secretsmanager_secret_version" "kept" {{
+  secret_id = aws_secretsmanager_secret_version.this.secret_id
+}}
+resource "terraform_data" "told" {{
+  provisioner "local-exec" {{
+    command     = "printf %s $HASH > {told}"
+    environment = {{ HASH = sha256(ephemeral.aws_secretsmanager_secret_version.kept.secret_string) }}
+  }}
+}}
+"""
+    workspace = opened(configured, text)
+    state = f"-state={workspace.scratch / 'state'}"
+    workspace.run("apply", "-auto-approve", "-no-color", "-lock=false", state)
+    assert len(told.read_text()) == 64
+    kept = (workspace.scratch / "state").read_text()
+    assert told.read_text() not in kept
+    assert "made-up-random_password" not in kept
+    assert "made-up-secret_string" not in kept
+
+
 def test_an_ephemeral_value_goes_nowhere_else(configured: Workspace) -> None:
     text = 'variable "s" {\n  type = string\n  ephemeral = true\n  default = "x"\n}\n'
     with pytest.raises(TerraformError, match="Invalid use of ephemeral value"):
