@@ -155,10 +155,16 @@ class Provisioner(Protocol):
     type: str
     block_type: str
     """The slug of the pool's credentials block, which is named `<pool>-<slug>`."""
-    questions: Sequence[Question]
-    """In the order in which they are asked."""
-    registry_login: str | None
-    """The command that logs docker into the registry, with {registry} in it."""
+
+    @property
+    def questions(self) -> Sequence[Question]:
+        """In the order in which they are asked."""
+        ...
+
+    @property
+    def registry_login(self) -> str | None:
+        """The command that logs docker into the registry, with {registry} in it."""
+        ...
 
     def open(self, pool: PoolIdentity, answers: Answers) -> Infrastructure:
         """Check the person's credentials and the answers. Raises `ProvisionError` with what to do."""

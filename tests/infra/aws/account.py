@@ -10,11 +10,11 @@ from uuid import UUID
 
 from botocore.exceptions import ClientError
 
-from skylift.provisioner import PoolIdentity, Record
+from skylift.provisioner import PoolIdentity
 from skylift_infra.aws import PROVISIONER
 from skylift_infra.aws.account import Account
-from skylift_infra.infrastructure import CloudInfrastructure
 from tests.clouds.aws_backends import Backend
+from tests.infra.pools import LocalPools
 
 POOL = PoolIdentity("nightly", "ecs:push", UUID(int=7))
 
@@ -24,25 +24,15 @@ class CallLostError(Exception):
 
 
 @dataclass
-class LocalAccount:
+class LocalAccount(LocalPools):
     """`fail_at`: the number of the call that goes wrong; with `acts_first` it is done and its answer lost."""
 
+    provisioner = PROVISIONER
+    usual = POOL
     backend: Backend
     calls: list[str] = field(default_factory=list)
     fail_at: int | None = None
     acts_first: bool = False
-
-    def open(self, pool: PoolIdentity = POOL, **answers: Any) -> CloudInfrastructure:
-        """The pool's infrastructure, all of its calls to the cloud counted."""
-        wanted = {question.name: question.default for question in PROVISIONER.questions} | answers
-        made = PROVISIONER.open(pool, wanted)
-        made.sleep = lambda seconds: None
-        return made
-
-    def apply(self, pool: PoolIdentity = POOL, **answers: Any) -> tuple[Any, Record]:
-        """The hand-over, and the record that is left."""
-        records: list[Record] = []
-        return self.open(pool, **answers).apply(records.append, lambda step: None), records[-1]
 
     def watch(self, monkeypatch: Any) -> None:
         """From now on calls are counted, and the one at `fail_at` goes wrong."""

@@ -32,7 +32,7 @@ def prepare(account: LocalAccount, way: str) -> dict[str, Any]:
 
 def test_the_plan_of_an_empty_account(account: LocalAccount) -> None:
     before = account.everything()
-    plan = account.open().plan().as_json()
+    plan = account.plan().as_json()
     assert account.everything() == before, "planning only reads"
     vpc = before["Vpcs"][0]
     assert plan == {
@@ -59,19 +59,19 @@ def test_the_plan_of_an_empty_account(account: LocalAccount) -> None:
 def test_made_once_and_removed_without_a_trace(account: LocalAccount, way: str) -> None:
     answers = prepare(account, way)
     before = account.everything()
-    handover, record = account.apply(**answers)
+    handover = account.apply(**answers)
     known = replace(POOL, block=handover.block_data)
     made = account.everything()
-    assert account.open(known, **answers).plan().changes == ()
+    assert account.changes(known, **answers) == {}
     account.apply(known, **answers)
     assert account.everything() == made
-    assert "AKIA" not in json.dumps(record) or "secret_access" not in json.dumps(record)
-    account.open(known, **answers).destroy(lambda left: None, lambda step: None)
+    assert "AKIA" not in json.dumps(account.record) or "secret_access" not in json.dumps(account.record)
+    account.destroy(known, **answers)
     assert account.everything() == before
 
 
 def test_the_pool_gets_a_role_and_no_key(account: LocalAccount) -> None:
-    handover, _ = account.apply()
+    handover = account.apply()
     assert set(handover.block_data) == {"region_name", "role_arn", "external_id"}
     trust = account.client("iam").get_role(RoleName=f"{STEM}-dispatcher")["Role"]["AssumeRolePolicyDocument"]
     (statement,) = trust["Statement"]
@@ -80,13 +80,13 @@ def test_the_pool_gets_a_role_and_no_key(account: LocalAccount) -> None:
 
 
 def test_one_access_key_whose_secret_is_known(account: LocalAccount) -> None:
-    handover, record = account.apply(with_access_key=True)
+    handover = account.apply(with_access_key=True)
     first = handover.block_data["aws_access_key_id"]
-    assert handover.block_data["aws_secret_access_key"] not in json.dumps(record)
-    again, _ = account.apply(replace(POOL, block={"aws_access_key_id": first}), with_access_key=True)
+    assert handover.block_data["aws_secret_access_key"] not in json.dumps(account.record)
+    again = account.apply(replace(POOL, block={"aws_access_key_id": first}), with_access_key=True)
     assert again.block_keeps_secrets
     assert "aws_secret_access_key" not in again.block_data
-    lost, _ = account.apply(POOL, with_access_key=True)
+    lost = account.apply(POOL, with_access_key=True)
     assert lost.block_data["aws_access_key_id"] != first
     assert lost.block_data["aws_secret_access_key"]
     assert account.keys_of(f"{STEM}-dispatcher") == [lost.block_data["aws_access_key_id"]]
@@ -103,37 +103,36 @@ def test_what_was_changed_by_hand_is_told_and_mended(account: LocalAccount) -> N
     ec2.authorize_security_group_ingress(
         GroupId=group["GroupId"], IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0"
     )
-    told = {step.key: (step.action, step.why) for step in account.open().plan().changes}
-    assert told == {
+    assert account.changes() == {
         "task": ("create", ()),
         "dispatcher": ("update", ("what it may do",)),
         "logs": ("update", ("how long lines are kept",)),
         "security-group": ("update", ("something may come in",)),
     }
     account.apply()
-    assert account.open().plan().changes == ()
+    assert account.changes() == {}
 
 
 def test_what_is_somebody_elses_is_refused_or_used(account: LocalAccount) -> None:
     account.client("iam").create_role(RoleName=f"{STEM}-task", AssumeRolePolicyDocument="{}")
     with pytest.raises(ProvisionError, match=f"{STEM}-task") as caught:
-        account.open().plan()
+        account.plan()
     assert caught.value.remedy
     account.client("iam").delete_role(RoleName=f"{STEM}-task")
     account.client("ecs").create_cluster(clusterName="theirs")
     before = account.everything()
     answers: dict[str, Any] = {"cluster": "theirs", "subnets": before["Subnets"][:1], "security_group": "sg-12345678"}
-    handover, _ = account.apply(**answers)
+    handover = account.apply(**answers)
     assert handover.variables["subnets"] == before["Subnets"][:1]
     assert handover.variables["security_groups"] == ["sg-12345678"]
-    account.open(**answers).destroy(lambda left: None, lambda step: None)
+    account.destroy(**answers)
     assert account.everything() == before
 
 
 def test_wrong_answers_are_told_before_anything_is_made(account: LocalAccount) -> None:
     before = account.everything()
     with pytest.raises(ProvisionError, match="subnet-12345678"):
-        account.open(subnets=["subnet-12345678"]).plan()
+        account.plan(subnets=["subnet-12345678"])
     assert account.everything() == before
 
 
@@ -142,7 +141,7 @@ def test_two_pools_share_nothing(account: LocalAccount) -> None:
     one = account.everything()
     other = replace(POOL, name="hourly")
     account.apply(other)
-    account.open(other).destroy(lambda left: None, lambda step: None)
+    account.destroy(other)
     assert account.everything() == one
 
 
@@ -152,7 +151,7 @@ def _there_and_back(account: LocalAccount, way: str) -> list[str]:
     answers.pop("without_default_vpc", None)
     account.calls = []
     account.apply(**answers)
-    account.open(**answers).destroy(lambda left: None, lambda step: None)
+    account.destroy(**answers)
     return account.calls
 
 
@@ -162,12 +161,12 @@ def _failing(account: LocalAccount, way: str, acts_first: bool, at: Collection[i
     empty = account.everything()
     account.apply(**answers)
     expected = {kind: len(names) for kind, names in account.everything().items()}
-    account.open(**answers).destroy(lambda left: None, lambda step: None)
+    account.destroy(**answers)
     for number in at:
         account.calls, account.fail_at, account.acts_first, failed = [], number, acts_first, 0
         for work in (
             lambda: account.apply(**answers),
-            lambda: account.open(**answers).destroy(lambda left: None, lambda step: None),
+            lambda: account.destroy(**answers),
         ):
             try:
                 work()

@@ -3,14 +3,13 @@ Prefect's."""
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,12 +18,16 @@ from tests.clouds.azure import SUBSCRIPTION
 from tests.clouds.azure_infra import LocalSubscription
 from tests.clouds.azure_login import CLIENT, CLIENT_SECRET, TENANT
 from tests.infra.azure.subscription import TRUSTED
+from tests.infra.journeys import (
+    commands_of_the_page,
+    creating,
+    nothing_planned,
+    prefect_makes_a_pool_and_runs_in_it,
+    there_and_back,
+)
 from tests.support.desk import Desk, at_a_service
-from tests.support.terminal import typed
 
-PREFECT = ROOT / ".venv-prefect" / "bin" / "prefect"
-TYPE = "azure-container-instance:push"
-CREATE = ("work-pool", "create", "--type", TYPE, "--provision-infra", "my-pool")
+CREATE = creating("azure-container-instance:push")
 
 
 @dataclass(frozen=True)
@@ -52,31 +55,20 @@ IN_AZURE = {"IDENTITY_ENDPOINT": "{url}/msi/token", "IDENTITY_HEADER": "header"}
 
 def test_from_an_empty_subscription_to_a_run_and_back(tmp_path: Path) -> None:
     with desk_with(tmp_path, **IN_AZURE) as desk:
-        empty = desk.cloud.everything()
-        plan = json.loads(desk.skylift(*CREATE, "--dry-run", "-o", "json"))
-        assert plan["changes"] == 10, "there is but one subscription, so nobody is asked for it"
-        said = desk.skylift(*CREATE, "--yes", "--canary")
-        for line in (
-            "Provisioning infrastructure for your work pool my-pool will require:",
-            "which costs about $5 a month while idle",
-            "Infrastructure successfully provisioned!",
-            "COMPLETED",
-            "Created work pool 'my-pool'",
-            "az acr login --name skyliftmypool",
-        ):
-            assert line.lower() in said.lower(), said
-        pool = desk.pool("my-pool")
-        assert pool["status"] == "READY"
-        block = desk.block_of(pool)
-        assert set(block) == {"client_id", "tenant_id"}, "no key"
-        assert desk.pushed_by() == {(block["client_id"], "managed identity")}
-        assert "there" in desk.skylift("work-pool", "infra", "my-pool")
-        findings = json.loads(desk.skylift("work-pool", "check", "my-pool", "-o", "json"))
-        assert not [each for each in findings if each["verdict"] == "failed"], findings
-        again = json.loads(desk.skylift("work-pool", "provision-infra", "my-pool", "--dry-run", "-o", "json"))
-        assert again["changes"] == 0
-        desk.skylift("work-pool", "destroy-infra", "my-pool", "--yes")
-        assert desk.cloud.everything() == empty
+
+        def while_there(plan: dict[str, Any], pool: dict[str, Any], said: str) -> None:
+            block = desk.block_of(pool)
+            assert set(block) == {"client_id", "tenant_id"}, "no key"
+            assert desk.pushed_by() == {(block["client_id"], "managed identity")}
+
+        there_and_back(
+            desk,
+            CREATE,
+            desk.cloud.everything,
+            planned=10,  # there is but one subscription, so nobody is asked for it
+            says=["which costs about $5 a month while idle", "az acr login --name skyliftmypool"],
+            while_there=while_there,
+        )
 
 
 @pytest.mark.long
@@ -87,8 +79,7 @@ def test_with_a_secret_for_a_dispatcher_that_is_nobody_in_azure(tmp_path: Path) 
         assert set(block["client_secret"]) == {"*"}
         assert "told-once" not in said + str(desk.pool("my-pool"))
         assert desk.pushed_by() == {(block["client_id"], "secret")}
-        plan = json.loads(desk.skylift("work-pool", "provision-infra", "my-pool", "--dry-run", "-o", "json"))
-        assert plan["changes"] == 0
+        nothing_planned(desk)
         desk.skylift("work-pool", "provision-infra", "my-pool", "--yes", "--canary")
 
 
@@ -104,21 +95,8 @@ def test_with_the_tokens_of_another_issuer(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_the_commands_of_the_page(tmp_path: Path) -> None:
-    """docs/provision/azure.md, in the order of the page; the first one asks."""
-    page = (ROOT / "docs" / "provision" / "azure.md").read_text(encoding="utf-8")
-    first, *lines = [line.removeprefix("$ skylift ") for line in page.splitlines() if line.startswith("$ skylift ")]
-    assert len(lines) > 6
     with desk_with(tmp_path, **IN_AZURE) as desk:
-        command = [sys.executable, "-m", "skylift", *shlex.split(first)]
-        code, said = typed(command, desk.env, {"[y/N]": "n"})
-        assert code == 0, said
-        assert not desk.api.post("work_pools/filter", json={}).json()
-        assert not any(desk.cloud.everything().values())
-        code, said = typed(command, desk.env, {"[y/N]": "y"})
-        assert code == 0, said
-        assert "Provisioning Infrastructure" in said
-        for line in lines:
-            desk.skylift(*shlex.split(line))
+        commands_of_the_page(desk, "azure", desk.cloud.everything)
 
 
 @pytest.mark.long
@@ -132,16 +110,7 @@ def test_the_unmodified_prefect_client(tmp_path: Path) -> None:
         token = desk.cloud.login.grant(CLIENT, "az login")
         desk.env.update(AZ_URL=desk.cloud.url, AZ_TOKEN=token, AZ_TENANT=TENANT)
         desk.env.update(AZ_APPLICATION="prefect-aci-push-pool-app", PATH=f"{tools}:{os.environ['PATH']}")
-        create = (str(PREFECT), "--no-prompt", *CREATE)
-        said = desk.types(*create)
-        assert "Created work pool 'my-pool'" in said, said
-        assert "failed" not in said.lower(), said
-        pool = desk.pool("my-pool")
+        pool = prefect_makes_a_pool_and_runs_in_it(desk, CREATE)
         properties = pool["base_job_template"]["variables"]["properties"]
         assert properties["subscription_id"]["default"] == SUBSCRIPTION
         assert properties["image_registry"]["default"]["registry_url"].endswith(".azurecr.io")
-        flow = desk.api.post("flows/", json={"name": "hello"}).json()
-        body = {"name": "first", "flow_id": flow["id"], "work_pool_name": "my-pool", "engine": "command"}
-        desk.api.post("deployments/", json=body | {"job_variables": {"command": "echo hello"}}).raise_for_status()
-        said = desk.types(str(PREFECT), "--no-prompt", "deployment", "run", "hello/first", "--watch")
-        assert "Completed" in said, said

@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
-from skylift.provisioner import Handover, PoolIdentity, Record
+from skylift.provisioner import Handover, PoolIdentity
 from skylift_infra.gcp import PROVISIONER
 from skylift_infra.infrastructure import CloudInfrastructure
+from tests.infra.pools import Changes, LocalPools
 
 POOL = PoolIdentity("nightly", "cloud-run:push", UUID("6a1b8b0e-52a1-7c11-8ef0-0123456789ab"))
-ANSWERS: dict[str, Any] = {
-    "project": "central-kit-405415",
-    "region": "us-central1",
-    "repository": "",
-    "service_account": "",
-    "dispatcher": "",
-    "events_to": "",
-    "with_key": False,
-}
+
+
+class Pools(LocalPools):
+    provisioner = PROVISIONER
+    usual = POOL
+    given: ClassVar = {"project": "central-kit-405415"}
 
 
 def opened(pool: PoolIdentity = POOL, **answers: Any) -> CloudInfrastructure:
-    found = PROVISIONER.open(pool, ANSWERS | answers)
-    found.sleep = lambda _: None
-    return found
+    return Pools().open(pool, **answers)
 
 
 def applied(pool: PoolIdentity = POOL, **answers: Any) -> Handover:
-    return opened(pool, **answers).apply(lambda record: None, lambda step: None)
+    return Pools().apply(pool, **answers)
 
 
 def destroyed(pool: PoolIdentity = POOL, **answers: Any) -> None:
-    opened(pool, **answers).destroy(lambda record: None, lambda step: None)
+    Pools().destroy(pool, **answers)
 
 
-def records_of(**answers: Any) -> list[Record]:
-    found: list[Record] = []
-    opened(**answers).apply(found.append, lambda step: None)
-    return found
+def changes(pool: PoolIdentity = POOL, **answers: Any) -> Changes:
+    return Pools().changes(pool, **answers)
 
 
 def with_block(handover: Handover, held: Mapping[str, Any] | None = None) -> PoolIdentity:
@@ -47,7 +41,3 @@ def with_block(handover: Handover, held: Mapping[str, Any] | None = None) -> Poo
     data = {**(held or {}), **handover.block_data} if handover.block_keeps_secrets else dict(handover.block_data)
     data = {name: "********" if name == "service_account_info" else value for name, value in data.items()}
     return PoolIdentity(POOL.name, POOL.type, POOL.installation_id, block=data)
-
-
-def changes(pool: PoolIdentity = POOL, **answers: Any) -> list[tuple[str, str, tuple[str, ...]]]:
-    return [(step.key, step.action, step.why) for step in opened(pool, **answers).plan().changes]

@@ -48,11 +48,9 @@ def test_a_deleted_provider_comes_back_for_another_role(cloud: LocalGoogleProjec
     assert provider["aws"] == {"accountId": "444455556666"}
     assert "assumed-role/other" in provider["attributeCondition"]
     provider["attributeCondition"] = "true"
-    assert [each for each in changes(**other) if each[0] == "identity-provider"] == [
-        ("identity-provider", "update", ("its attributeCondition",))
-    ]
+    assert changes(**other)["identity-provider"] == ("update", ("its attributeCondition",))
     applied(**other)
-    assert changes(**other) == []
+    assert changes(**other) == {}
 
 
 def test_who_cannot_be_let_in_is_told(cloud: LocalGoogleProject) -> None:

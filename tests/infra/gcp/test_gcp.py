@@ -12,7 +12,7 @@ import pytest
 from skylift.provisioner import ProvisionError
 from skylift_infra.gcp import in_force
 from tests.clouds.google_project import PERSON, LocalGoogleProject
-from tests.infra.gcp.project import POOL, applied, changes, destroyed, opened, records_of, with_block
+from tests.infra.gcp.project import POOL, Pools, applied, changes, destroyed, opened, with_block
 
 PROJECT = "central-kit-405415"
 STEM = "skylift-nightly-2158d5e3"
@@ -79,7 +79,7 @@ def test_made_once_and_removed_without_a_trace(cloud: LocalGoogleProject, way: s
     handover = applied(**answers)
     known = with_block(handover)
     made = cloud.everything()
-    assert changes(known, **answers) == []
+    assert changes(known, **answers) == {}
     again = applied(known, **answers)
     assert cloud.everything() == made
     assert with_block(again, handover.block_data).block == known.block
@@ -89,7 +89,9 @@ def test_made_once_and_removed_without_a_trace(cloud: LocalGoogleProject, way: s
 
 
 def test_the_record_holds_no_secret(cloud: LocalGoogleProject) -> None:
-    record = json.dumps(records_of(with_key=True))
+    pools = Pools()
+    pools.apply(with_key=True)
+    record = json.dumps(pools.records)
     secret = cloud.secrets.all[f"projects/{PROJECT}/secrets/{STEM}-admission"].versions[0]
     assert "PRIVATE KEY" not in record
     assert secret not in record
@@ -130,7 +132,7 @@ def test_another_dispatcher_takes_the_place_of_the_one_before(cloud: LocalGoogle
     applied()
     who: dict[str, Any] = {"dispatcher": "bob@example.com, runner@other.iam.gserviceaccount.com,group:ops@example.com"}
     cloud.iam.accounts["runner@other.iam.gserviceaccount.com"] = cloud.iam.accounts[RUN]
-    told = {key: why for key, _, why in changes(**who)}
+    told = {key: why for key, (_, why) in changes(**who).items()}
     assert told["impersonation-0"] == ("user:bob@example.com has it not", f"user:{PERSON} has it, too")
     applied(**who)
     held = [member for _, member in cloud.iam.policies.bindings()[account(PUSH)]]
@@ -139,7 +141,7 @@ def test_another_dispatcher_takes_the_place_of_the_one_before(cloud: LocalGoogle
         "serviceAccount:runner@other.iam.gserviceaccount.com",
         "user:bob@example.com",
     ]
-    assert changes(**who) == []
+    assert changes(**who) == {}
     del cloud.iam.accounts["runner@other.iam.gserviceaccount.com"]
     destroyed(**who)
     assert not cloud.iam.accounts
@@ -158,7 +160,7 @@ def test_what_was_changed_by_hand_is_told_and_mended(cloud: LocalGoogleProject) 
     sink["filter"], sink["disabled"] = "x", True
     cloud.secrets.all[f"projects/{PROJECT}/secrets/{STEM}-admission"].versions.clear()
     iam.accounts[PUSH].keys = {f"{account(PUSH)}/keys/1": iam.accounts[PUSH].keys["by hand"]}
-    told = {key: (action, why) for key, action, why in changes(events_to="ends")}
+    told = changes(events_to="ends")
     lacking = told["role"][1][0]
     assert lacking.startswith("it lacks ")
     assert "run.jobs.create" in lacking
@@ -173,7 +175,7 @@ def test_what_was_changed_by_hand_is_told_and_mended(cloud: LocalGoogleProject) 
         "secret": ("update", ("it has no value",)),
     }
     applied(events_to="ends")
-    assert changes(events_to="ends") == []
+    assert changes(events_to="ends") == {}
 
 
 def test_what_was_deleted_by_hand_is_made_again(cloud: LocalGoogleProject) -> None:
@@ -181,12 +183,12 @@ def test_what_was_deleted_by_hand_is_made_again(cloud: LocalGoogleProject) -> No
     for each in (RUN, PUSH):
         cloud.iam.accounts_delete({"name": account(each)}, {}, None)
     cloud.iam.roles_delete({"name": ROLE}, {}, None)
-    told = {key: action for key, action, _ in changes()}
+    told = {key: action for key, (action, _) in changes().items()}
     assert told == dict.fromkeys(
         ("runtime", "secret-reading", "role", "dispatcher", "pushing", "acting", "impersonation-0"), "create"
     )
     applied()
-    assert changes() == []
+    assert changes() == {}
     assert not any("deleted:" in one for pairs in cloud.iam.policies.bindings().values() for _, one in pairs)
 
 
@@ -196,7 +198,7 @@ def test_a_role_that_was_deleted_long_ago_keeps_its_name(cloud: LocalGoogleProje
     cloud.iam.purged.add(ROLE)
     applied()
     assert cloud.everything()["roles"] == [f"{ROLE}_2"]
-    assert changes() == []
+    assert changes() == {}
     destroyed()
     cloud.iam.purged |= {f"{ROLE}_2", f"{ROLE}_3"}
     cloud.iam.roles[f"{ROLE}_3"] = {**cloud.iam.roles[ROLE], "deleted": True}
@@ -274,7 +276,7 @@ def test_google_that_is_slow_to_know_is_waited_for(cloud: LocalGoogleProject, mo
     monkeypatch.setattr(in_force, "PAUSES", (0.0,) * 9)
     cloud.resources.on_after, cloud.iam.known_after = 3, 4
     applied(events_to="ends")
-    assert changes(events_to="ends") == []
+    assert changes(events_to="ends") == {}
 
 
 def test_rights_that_are_not_in_force_are_waited_for_and_then_told(

@@ -3,24 +3,20 @@ Prefect's."""
 
 from __future__ import annotations
 
-import json
-import shlex
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from skylift.confidential import POOL_SECRET
-from tests.clients.conftest import ROOT
 from tests.clouds.modal_cloud import TOKEN_ID
 from tests.clouds.modal_infra import SERVICE, LocalWorkspace
+from tests.infra.journeys import commands_of_the_page, creating, prefect_makes_a_pool_and_runs_in_it, there_and_back
 from tests.support.desk import Desk, at_a_service
-from tests.support.terminal import typed
 
-PREFECT = ROOT / ".venv-prefect" / "bin" / "prefect"
-CREATE = ("work-pool", "create", "--type", "modal:push", "--provision-infra", "my-pool")
+CREATE = creating("modal:push")
 
 
 @dataclass(frozen=True)
@@ -42,32 +38,14 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModalDesk]
 
 
 def test_from_an_empty_workspace_to_a_run_and_back(desk: ModalDesk) -> None:
-    empty = desk.cloud.everything()
-    plan = json.loads(desk.skylift(*CREATE, "--dry-run", "-o", "json"))
-    assert plan["changes"] == 3
-    assert any("what ada may" in each for each in plan["pool_changes"])
-    said = desk.skylift(*CREATE, "--yes", "--canary")
-    for line in (
-        "Provisioning infrastructure for your work pool my-pool will require:",
-        "Infrastructure successfully provisioned!",
-        "COMPLETED",
-        "Created work pool 'my-pool'",
-        "a person's token",
-    ):
-        assert line.lower() in said.lower(), said
-    pool = desk.pool("my-pool")
-    assert pool["status"] == "READY"
-    assert desk.block_of(pool)["token_id"] == TOKEN_ID
-    (run,) = desk.cloud.containers.all.values()
-    assert run.env[POOL_SECRET], "admitted with the pool's own secret"
-    assert run.env[POOL_SECRET] not in desk.cloud.journal.shown()
-    assert "there" in desk.skylift("work-pool", "infra", "my-pool")
-    findings = json.loads(desk.skylift("work-pool", "check", "my-pool", "-o", "json"))
-    assert not [each for each in findings if each["verdict"] == "failed"], findings
-    again = json.loads(desk.skylift("work-pool", "provision-infra", "my-pool", "--dry-run", "-o", "json"))
-    assert again["changes"] == 0
-    desk.skylift("work-pool", "destroy-infra", "my-pool", "--yes")
-    assert desk.cloud.everything() == empty
+    def while_there(plan: dict[str, Any], pool: dict[str, Any], said: str) -> None:
+        assert any("what ada may" in each for each in plan["pool_changes"])
+        assert desk.block_of(pool)["token_id"] == TOKEN_ID
+        (run,) = desk.cloud.containers.all.values()
+        assert run.env[POOL_SECRET], "admitted with the pool's own secret"
+        assert run.env[POOL_SECRET] not in desk.cloud.journal.shown()
+
+    there_and_back(desk, CREATE, desk.cloud.everything, planned=3, says=["a person's token"], while_there=while_there)
 
 
 @pytest.mark.long
@@ -87,30 +65,10 @@ def test_with_a_service_users_token(desk: ModalDesk) -> None:
 
 @pytest.mark.long
 def test_the_commands_of_the_page(desk: ModalDesk) -> None:
-    """docs/provision/modal.md, in the order of the page; the first one asks."""
-    page = (ROOT / "docs" / "provision" / "modal.md").read_text(encoding="utf-8")
-    first, *lines = [line.removeprefix("$ skylift ") for line in page.splitlines() if line.startswith("$ skylift ")]
-    assert len(lines) > 6
-    before = desk.cloud.everything()
-    command = [sys.executable, "-m", "skylift", *shlex.split(first)]
-    code, said = typed(command, desk.env, {"[y/N]": "n"})
-    assert code == 0, said
-    assert not desk.api.post("work_pools/filter", json={}).json()
-    assert desk.cloud.everything() == before
-    code, said = typed(command, desk.env, {"[y/N]": "y"})
-    assert code == 0, said
-    assert "Provisioning Infrastructure" in said
-    for line in lines:
-        desk.skylift(*shlex.split(line))
+    commands_of_the_page(desk, "modal", desk.cloud.everything)
 
 
 @pytest.mark.long
 def test_the_unmodified_prefect_client(desk: ModalDesk) -> None:
-    said = desk.types(str(PREFECT), "--no-prompt", *CREATE)
-    assert "Created work pool 'my-pool'" in said, said
-    assert desk.block_of(desk.pool("my-pool"))["token_id"] == TOKEN_ID
-    flow = desk.api.post("flows/", json={"name": "hello"}).json()
-    body = {"name": "first", "flow_id": flow["id"], "work_pool_name": "my-pool", "engine": "command"}
-    desk.api.post("deployments/", json=body | {"job_variables": {"command": "echo hello"}}).raise_for_status()
-    said = desk.types(str(PREFECT), "--no-prompt", "deployment", "run", "hello/first", "--watch")
-    assert "Completed" in said, said
+    pool = prefect_makes_a_pool_and_runs_in_it(desk, CREATE)
+    assert desk.block_of(pool)["token_id"] == TOKEN_ID

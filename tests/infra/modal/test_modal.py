@@ -205,7 +205,7 @@ def test_with_a_service_users_token_alone(pools: Pools, monkeypatch: pytest.Monk
     with pytest.raises(ProvisionError, match="may not create the environment") as caught:
         pools.apply(POOL, token_id=SERVICE[0])
     assert "--environment" in str(caught.value.remedy)
-    pools.record = {}
+    pools.records.clear()
     handover = pools.apply(POOL, token_id=SERVICE[0], environment="main")
     assert handover.block_data == {"token_id": SERVICE[0], "token_secret": SERVICE[1]}
     pools.destroy(POOL, token_id=SERVICE[0], environment="main")
