@@ -12,9 +12,10 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from skylift import faults
 from skylift.wakeups import Wakeup
-from skylift_functions.aws.deadline import Context, Deadline
-from skylift_functions.aws.installation import Installation
-from skylift_functions.aws.wakeups import from_text, wait_for
+from skylift_functions.aws.deadline import Context
+from skylift_functions.deadline import Deadline
+from skylift_functions.installation import Installation
+from skylift_functions.messages import from_text, wait_for
 
 
 def is_batch(event: dict[str, Any]) -> bool:

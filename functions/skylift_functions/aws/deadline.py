@@ -1,4 +1,4 @@
-"""The time that a function has left, as Lambda tells it."""
+"""The time that a Lambda function has left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Context(Protocol):
 
 
 class Deadline(deadline.Deadline):
-    """Of one invocation."""
+    """As Lambda tells it."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(context.get_remaining_time_in_millis() / 1000)

@@ -6,6 +6,7 @@ from typing import Any
 
 from skylift.dispatch import dispatch
 from skylift.wakeups import Dispatch, Wakeup
+from skylift_functions import deadline as times
 from skylift_functions.aws.batches import Wakes
 from skylift_functions.aws.deadline import Context, Deadline
 from skylift_functions.aws.installation import installation
@@ -24,7 +25,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
         publish(metrics)
 
 
-def _act(wakeup: Wakeup, deadline: Deadline) -> bool:
+def _act(wakeup: Wakeup, deadline: times.Deadline) -> bool:
     if not isinstance(wakeup, Dispatch):
         raise TypeError(f"{type(wakeup).__name__} is in the queue of dispatch")
     report = dispatch(installation().parts, wakeup.pool_id, until=deadline.until)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,20 +13,8 @@ from skylift.settings import Settings
 from skylift.store import Store
 from skylift_functions.aws import references
 from skylift_functions.aws.wakeups import SqsWakeups
-
-NEEDS_A_MACHINE = frozenset(["process:push", "docker:push"])
-"""What such a pool starts would stand still, and go, with the function."""
-VERBS = ("dispatch", "observe", "schedule")
-CONNECTIONS = 1
-"""For each function at a time, and one more while threads heal: a database has to bear a thousand functions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """The parts, and the wakeups that have to be sent before the function ends."""
-
-    parts: Parts
-    wakeups: SqsWakeups
+from skylift_functions.installation import CONNECTIONS, NEEDS_A_MACHINE, Installation
+from skylift_functions.messages import VERBS
 
 
 def opened(env: Mapping[str, str]) -> Installation:

@@ -10,7 +10,6 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 from aws_lambda_powertools.metrics import MetricUnit
 
 from skylift.launching import Report
-from skylift.upcoming import Upcoming
 
 SERVICE = "skylift"
 OWN = (
@@ -46,11 +45,6 @@ def publish(metrics: Metrics) -> None:
 def count(metrics: Metrics, **numbers: int) -> None:
     for name, number in numbers.items():
         metrics.add_metric(name, MetricUnit.Count, number)
-
-
-def tell_tick(metrics: Metrics, coming: Upcoming) -> None:
-    """How things stand."""
-    count(metrics, LateRuns=coming.late, SlotsInUse=coming.occupied, SweepHits=coming.missed)
 
 
 def tell_launches(metrics: Metrics, report: Report) -> None:

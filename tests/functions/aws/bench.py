@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from skylift_functions.installation import Installation
 
-from skylift_functions.aws.installation import Installation
 from skylift_functions.aws.wakeups import SqsWakeups
 from tests.support.installation import Installation as Place
 

@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from skylift_functions.messages import MalformedWakeupError, from_text, to_text
 
 from skylift.wakeups import Dispatch, Observe, Schedule, Wakeup
-from skylift_functions.aws.wakeups import MalformedWakeupError, SqsWakeups, from_text, to_text
+from skylift_functions.aws.wakeups import SqsWakeups
 from tests.functions.aws.bench import Queue
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
