@@ -19,6 +19,7 @@ from skylift.cli.options import (
 )
 from skylift.cli.work_pool_create import create, types_served
 from skylift.cli.work_pool_infra import destroy_infra, infra, provision_infra
+from skylift.cli.work_pool_register import register
 from skylift.cli.work_pool_views import check, inspect_, ls, preview, slots
 
 
@@ -27,7 +28,7 @@ def work_pool() -> None:
     """Work pools: where runs are pushed to, how many at a time, and what may be set."""
 
 
-for _command in (create, ls, inspect_, preview, slots, check, provision_infra, infra, destroy_infra):
+for _command in (create, ls, inspect_, preview, slots, check, provision_infra, infra, destroy_infra, register):
     work_pool.add_command(_command)
 
 

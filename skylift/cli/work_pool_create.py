@@ -34,7 +34,7 @@ def _choose_type(served: dict[str, dict[str, Any]]) -> str:
     return answer
 
 
-def _check_type(type_: str, served: dict[str, dict[str, Any]]) -> None:
+def check_type(type_: str, served: dict[str, dict[str, Any]]) -> None:
     """A misspelt push type would make a pool that never starts anything."""
     if not type_.endswith((":push", ":managed")):
         click.echo(f"Note: nothing is pushed to pools of type {type_!r}: its runs wait for workers that pull", err=True)
@@ -96,10 +96,10 @@ def create(
         raise click.UsageError("--dry-run, --choose-names and what tells where to provision need --provision-infra")
     with connect() as api:
         served = types_served(api)
-        known = _find(api, name) if overwrite or provision_infra else None
+        known = find(api, name) if overwrite or provision_infra else None
         wanted = type_ or (known["type"] if known else _choose_type(served))
-        _check_type(wanted, served)
-        _check_known(known, name, wanted)
+        check_type(wanted, served)
+        check_known(known, name, wanted)
         values = {
             "description": description,
             "base_job_template": template,
@@ -148,7 +148,7 @@ def _maker(
     return make
 
 
-def _check_known(known: dict[str, Any] | None, name: str, wanted: str) -> None:
+def check_known(known: dict[str, Any] | None, name: str, wanted: str) -> None:
     if known and known["type"] != wanted:
         raise click.ClickException(
             f"Work pool {name!r} is of type {known['type']!r}, which cannot be changed: delete it first"
@@ -168,6 +168,6 @@ def _put(api: Api, known: dict[str, Any] | None, name: str, type_: str, values: 
     return changed
 
 
-def _find(api: Api, name: str) -> dict[str, Any] | None:
+def find(api: Api, name: str) -> dict[str, Any] | None:
     found = api.post("/work_pools/filter", {"work_pools": {"name": {"any_": [name]}}})
     return found[0] if found else None
