@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 RUNTIME := --extra local --extra postgres
 PROVIDERS := aws azurerm google random
-CLOUDS := ecs aws cloud-run gcp container-instance container-instance-infra modal docker
+CLOUDS := ecs aws azure cloud-run gcp container-instance container-instance-infra modal docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help setup demo demo-cloud test test-long test-containers test-terraform package bench check lint types imports lock clean
@@ -59,6 +59,8 @@ lock:  ## Pin the requirements anew from pyproject.toml (needs uv)
 		$(filter-out --universal,$(LOCK)) -c requirements/dev.txt -o requirements/aws.txt
 	uv pip compile pyproject.toml --extra gcp --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
 		$(filter-out --universal,$(LOCK)) -c requirements/dev.txt -o requirements/gcp.txt
+	uv pip compile pyproject.toml --extra azure --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
+		$(filter-out --universal,$(LOCK)) -c requirements/dev.txt -o requirements/azure.txt
 	uv pip compile --group pyproject.toml:build $(LOCK) -o requirements/build.txt
 	uv pip compile --group pyproject.toml:prefect --python-version 3.11 $(LOCK) -o requirements/prefect.txt
 	uv pip compile --group pyproject.toml:terraform --no-deps $(LOCK) -o requirements/terraform.txt
