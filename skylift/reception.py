@@ -48,9 +48,9 @@ def _check(delivery: Delivery) -> None:
     if len(delivery.body) > MAX_BODY:
         raise TooLargeError(f"The body has {len(delivery.body)} bytes, and webhooks take {MAX_BODY} at most")
     if any("\0" in text for pair in delivery.query.items() for text in pair):
-        raise InvalidError("A query may not hold NUL characters", field="query")
+        raise InvalidError("A path or query may not hold NUL characters")
     if fault := fault_of(delivery.body):
-        raise InvalidError(fault, field="body")
+        raise InvalidError(fault)
 
 
 def _known(webhook_id: str) -> UUID:

@@ -102,14 +102,15 @@ class EventSource:
 
 
 class HttpFront(HttpCloud):
-    """An HTTP API of API Gateway (payload format 2.0) in front of one function."""
+    """An HTTP API of API Gateway (payload format 2.0): what no route begins like goes to `function`."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, routes: Mapping[str, Function] | None = None) -> None:
         super().__init__()
-        self.function = function
+        self.function, self.routes = function, routes or {}
 
     def answer(self, request: Request) -> Answer:
-        outcome = self.function.invoke(http_event(request))
+        wanted = (each for prefix, each in self.routes.items() if request.path.startswith(prefix))
+        outcome = next(wanted, self.function).invoke(http_event(request))
         if outcome.kind != "ok":
             return Answer(502, {"message": "Internal Server Error"})
         told = outcome.body

@@ -11,6 +11,8 @@ from uuid import UUID
 
 import pytest
 
+from tests.clouds.http_cloud import Request
+from tests.clouds.lambda_events import http_event
 from tests.functions.aws.world import TICK
 
 HEAVY = (
@@ -25,7 +27,8 @@ HEAVY = (
     "boto3",
     "botocore.session",
     "botocore.client",
-    "google.cloud",
+    "google.auth",
+    "google.cloud.run_v2",
     "azure.mgmt",
     "modal",
     "docker",
@@ -58,9 +61,11 @@ NO_POOLS = {
         }
     ]
 }
+NO_WEBHOOK = http_event(Request("POST", f"/hooks/{UUID(int=1)}", {}, {}, b"{}"))
+EVENTS = {"schedule": TICK, "dispatch": NO_POOLS, "observe": NOBODYS, "trigger": NO_WEBHOOK}
 
 
-@pytest.mark.parametrize(("verb", "event"), [("schedule", TICK), ("dispatch", NO_POOLS), ("observe", NOBODYS)])
+@pytest.mark.parametrize(("verb", "event"), EVENTS.items())
 def test_neither_an_import_nor_an_event_with_nothing_to_do_brings_anything_heavy(
     verb: str, event: dict[str, Any], postgres_url: str
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -42,19 +43,22 @@ def test_two_hundred_scheduled_runs_complete(world: World) -> None:
 @pytest.mark.timeout(900)
 def test_functions_killed_a_hundred_times_lose_and_double_nothing(world: World) -> None:
     chance = random.Random(6)
-    with Killer(world, lambda: chance.uniform(0.1, 1.5), chance.randrange) as killer:
+    with ThreadPoolExecutor(1) as senders, Killer(world, lambda: chance.uniform(0.1, 1.5), chance.randrange) as killer:
         runs = 0
         world.pool(lease=10)
+        sender = world.webhook()
         world.connect_queues()
         began = time.monotonic()
         while killer.count < 100:
             world.deployment(f"deployment-{runs}", slots=5, after=2)
             world.function_deployment(f"function-{runs}")
-            runs += 6
+            sent = [senders.submit(sender.deliver, runs + number) for number in range(4)]
+            runs += 10
             until = time.monotonic() + 6
             while time.monotonic() < until:
                 world.tick()
                 time.sleep(1)
+            assert len({each.result(200) for each in sent}) == 4
             assert time.monotonic() < began + 500, killer.kills
     settle(world, runs, 300)
     print(f"{runs} runs, kills: {killer.kills}, invocations: {world.invocations()}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 from cryptography.fernet import Fernet
 from sqlalchemy import func, select
 
@@ -29,6 +30,7 @@ from tests.clouds.aws import LocalAws
 from tests.clouds.aws_backends import KEYS, REGION, Backend
 from tests.clouds.lambda_events import EventSource, HttpFront, QueueSource
 from tests.clouds.lambda_runtime import Function
+from tests.functions.aws.senders import Sender
 from tests.providers.ecs.support import BUCKET, CLUSTER, ROLE, furnish
 
 API_KEY = "key-of-the-tests-hunter2"
@@ -94,12 +96,13 @@ class World:
         (folder / "work.sh").write_text(evidence.SCRIPT)
         self.store = Store(account.database_url)
         self.functions: dict[str, Function] = {}
-        for name, most in {"api": 2, "schedule": 1, "dispatch": sandboxes, "observe": 1 + sandboxes}.items():
+        counts = {"api": 2, "trigger": 1, "schedule": 1, "dispatch": sandboxes, "observe": 1 + sandboxes}
+        for name, most in counts.items():
             about = PLATFORM.function(name)
             self.functions[name] = Function(
                 name, about.handler, account.env, folder, timeout=min(about.timeout, 60), most=most
             )
-        self.front = HttpFront(self.functions["api"])
+        self.front = HttpFront(self.functions["api"], {"/hooks/": self.functions["trigger"]})
         account.env["SKYLIFT_API_URL"] = f"{self.front.url}/api"
         for each in self.functions.values():
             for sandbox in each.sandboxes:
@@ -163,7 +166,7 @@ class World:
         return made
 
     def deployment(self, name: str, *, slots: int, every: int = 1, lasts: float = 0.1, after: float = 1.0) -> UUID:
-        """A deployment with a schedule of so many slots, from `after` seconds ahead on."""
+        """A deployment with a schedule of so many slots, from `after` seconds ahead on; none of 0."""
         flow, _ = self.store.transaction(flows.create, FlowCreate(name="flow"))
         start = (datetime.now(UTC) + timedelta(seconds=after)).strftime("%Y%m%dT%H%M%SZ")
         rule = f"DTSTART:{start}\nRRULE:FREQ=SECONDLY;INTERVAL={every};COUNT={slots}"
@@ -178,7 +181,7 @@ class World:
                     "runner": False,
                     "command": f"/bin/sh {self.folder}/work.sh",
                 },
-                "schedules": [{"schedule": {"rrule": rule}}],
+                "schedules": [{"schedule": {"rrule": rule}}] if slots else [],
             }
         )
         made: UUID = self.store.transaction(deployments.upsert, wanted)[0].id
@@ -203,6 +206,14 @@ class World:
         )
         made: UUID = self.store.transaction(deployments.upsert, wanted)[0].id
         return made
+
+    def webhook(self) -> Sender:
+        """A webhook, made through the API, whose runs are the same bare command; and whoever sends to it."""
+        about = {"name": "orders", "deployment_id": str(self.deployment("by-hook", slots=0))}
+        headers = {"Authorization": f"Bearer {API_KEY}"}
+        made = httpx.post(f"{self.front.url}/api/skylift/webhooks/", json=about, headers=headers, timeout=60)
+        assert made.status_code == 201, made.text
+        return Sender(self.front.url + made.json()["path"], made.json()["secret"])
 
     # -- looking
 
