@@ -195,8 +195,9 @@ def _quota(configuration: Configuration, probe: Probe) -> Iterator[Finding]:
     if not configuration.on_fargate:
         yield Finding("Quota", "ok", f"{quota.MACHINES[0]:g} launches a second; room depends on the cluster's machines")
         return
+    remedy = None
     try:
         vcpus = f", {probe.vcpus(configuration.launch_type):g} vCPUs at once"
-    except ProviderError:
-        vcpus = "; how many vCPUs at once could not be asked"
-    yield Finding("Quota", "ok", f"{quota.FARGATE[0]:g} launches a second{vcpus}")
+    except ProviderError as error:
+        vcpus, remedy = "; how many vCPUs at once could not be asked", error.remedy
+    yield Finding("Quota", "ok", f"{quota.FARGATE[0]:g} launches a second{vcpus}", remedy)

@@ -18,6 +18,7 @@ MAYBE_MEMORY = ", perhaps for want of memory"
 OVERDUE = "skylift: the run went beyond its timeout"
 """The reason that a task is stopped with when its time is over."""
 ROUTE = "See that its subnets reach the registry and AWS (a public IP, a NAT gateway or VPC endpoints)"
+PULLING = "ecr:GetAuthorizationToken, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer"
 EXECUTION_ROLE = "See that 'execution_role_arn' may read it, and that it is there, in this region"
 
 NEVER_BEGAN: list[tuple[str, Fault, str]] = [
@@ -36,6 +37,11 @@ NEVER_BEGAN: list[tuple[str, Fault, str]] = [
         r"cannotpull.*(matching platform|no matching manifest|architecture)",
         "setup",
         "Build the image for the task's architecture, or set 'cpu_architecture' to the image's",
+    ),
+    (
+        r"cannotpull.*\.ecr\..*(403 forbidden|denied)",
+        "setup",
+        f"See that 'execution_role_arn' may pull it: {PULLING}",
     ),
     (
         r"cannotpull|no such image",

@@ -6,6 +6,7 @@ by itself, and passes everything else on to one of them.
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ import urllib3
 
 from tests.clouds import aws_policies
 from tests.clouds.aws_backends import BACKENDS, KEYS, REGION, Backend
+from tests.clouds.aws_rights import FREE, Rights
 from tests.clouds.aws_wire import Asked, Malformed, error, ok, refusal, understand
 from tests.clouds.containers import Containers
 from tests.clouds.ecs_quota import Quotas
@@ -29,17 +31,25 @@ from tests.clouds.mischief import AnswerLost, Mischief, Refused
 HOP = frozenset(["host", "connection", "content-length", "transfer-encoding", "expect", "accept-encoding"])
 VCPUS = 6.0
 """Of Fargate, that a new account may use at once."""
-FREE = frozenset(["sts:GetCallerIdentity"])
 
 
 class LocalAws(HttpCloud):
-    """`allowed`: the actions that are permitted; None: all. `quotas`: whether the documented rates are enforced."""
+    """`allowed`: the actions that are permitted; None: all. `quotas`: whether the documented rates are enforced.
+    `enforced`: whether sessions of roles, and tasks, may do what the roles' policies say and nothing else."""
 
-    def __init__(self, backend: Backend, *, allowed: Collection[str] | None = None, quotas: bool = False) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        allowed: Collection[str] | None = None,
+        quotas: bool = False,
+        enforced: bool = False,
+    ) -> None:
         super().__init__()
         self.backend = backend
         self.journal, self.mischief, self.containers = Journal(), Mischief(), Containers()
-        self.tasks = Tasks(backend, self.containers)
+        self.rights = Rights(backend) if enforced else None
+        self.tasks = Tasks(backend, self.containers, self.rights)
         self.allowed = allowed
         self.quotas = Quotas() if quotas else None
         self._lock = threading.Lock()
@@ -90,6 +100,10 @@ class LocalAws(HttpCloud):
             for action in self._actions(asked):
                 if action not in self.allowed and action not in FREE:
                     return refusal(asked, "deny")
+        key = re.search(r"Credential=([^/]+)/", request.headers.get("authorization", ""))
+        missing = self.rights.missing(asked, key[1] if key else "") if self.rights else None
+        if missing:
+            return asked.denied(missing.action, missing.resource)
         own = self._own.get((asked.service, asked.operation))
         if asked.operation == "SimulatePrincipalPolicy":
             return aws_policies.simulate(self.backend, asked.parameters)
@@ -100,7 +114,10 @@ class LocalAws(HttpCloud):
                 check_definition(asked.parameters)
             elif asked.operation == "DeregisterTaskDefinition":
                 self.forget_definitions()
-        return own(asked.parameters) if own else self._pass_on(request)
+        answer = own(asked.parameters) if own else self._pass_on(request)
+        if self.rights and asked.operation == "AssumeRole" and isinstance(answer.body, bytes):
+            self.rights.assumed(asked, answer.body)
+        return answer
 
     def forget_definitions(self) -> None:
         """One may have been deregistered."""

@@ -57,12 +57,13 @@ def is_allowed(held: list[Statement], action: str, resource: str, context: Mappi
         each["Effect"] == "Allow"
         and any(fnmatch.fnmatchcase(action.lower(), pattern.lower()) for pattern in each["Action"])
         and any(fnmatch.fnmatchcase(resource, pattern) for pattern in each["Resource"])
-        and _holds(each.get("Condition", {}), context)
+        and holds(each.get("Condition", {}), context)
         for each in held
     )
 
 
-def _holds(conditions: Mapping[str, Any], context: Mapping[str, str]) -> bool:
+def holds(conditions: Mapping[str, Any], context: Mapping[str, str]) -> bool:
+    """Whether all of a statement's conditions are met."""
     for operator, tests in conditions.items():
         assert operator in ("StringEquals", "ArnEquals"), f"{operator} is not known here"
         if any(context.get(key) != wanted for key, wanted in tests.items()):

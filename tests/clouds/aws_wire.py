@@ -29,6 +29,7 @@ S3_OPERATIONS = {
 S3_ACTIONS = {"ListObjectsV2": "ListBucket", "HeadBucket": "ListBucket", "HeadObject": "GetObject"}
 SERVICES = {"servicequotas": "service-quotas"}
 """Names of service models by names in signatures, where they differ."""
+WHO = "User: arn:aws:sts::000000000000:assumed-role/skylift/skylift"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,13 @@ class Asked:
     operation: str
     parameters: Mapping[str, Any]
     secret: Any = None
+
+    def denied(self, action: str, resource: str = "") -> Answer:
+        """AWS's own words for a right that is missing."""
+        codes = {"ec2": "UnauthorizedOperation", "s3": "AccessDenied", "sts": "AccessDenied", "iam": "AccessDenied"}
+        on = f" on resource: {resource}" if resource else ""
+        message = f"{WHO} is not authorized to perform: {action}{on} because no identity-based policy allows it"
+        return error(self.service, codes.get(self.service, "AccessDeniedException"), message, 403)
 
     @property
     def action(self) -> str:
@@ -112,7 +120,6 @@ def error(service: str, code: str, message: str, status: int = 400, **fields: An
 def refusal(asked: Asked, kind: Kind) -> Answer:
     """AWS's own words for a mischief."""
     throttled = {"ec2": "RequestLimitExceeded", "s3": "SlowDown", "sts": "Throttling"}
-    denied = {"ec2": "UnauthorizedOperation", "s3": "AccessDenied", "sts": "AccessDenied", "iam": "AccessDenied"}
     broken = {"ecs": "ServerException", "s3": "InternalError"}
     match kind:
         case "throttle":
@@ -121,9 +128,7 @@ def refusal(asked: Asked, kind: Kind) -> Answer:
             told = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
             return error(asked.service, "ClientException", told)
         case "deny":
-            who = "User: arn:aws:sts::000000000000:assumed-role/skylift/skylift"
-            message = f"{who} is not authorized to perform: {asked.action} because no policy allows it"
-            return error(asked.service, denied.get(asked.service, "AccessDeniedException"), message, 403)
+            return asked.denied(asked.action)
         case _:
             return error(asked.service, broken.get(asked.service, "InternalFailure"), "Something went wrong", 500)
 

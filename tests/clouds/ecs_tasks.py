@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.clouds.aws_backends import ACCOUNT, REGION, Backend
+from tests.clouds.aws_rights import Right, Rights, of_start, of_stream
 from tests.clouds.containers import IMAGE_PATH, Container, Containers
 from tests.clouds.ecs_events import event_of
 from tests.clouds.ecs_rules import is_fargate, providers_of
@@ -64,8 +65,9 @@ class Task:
 class Tasks:
     """All tasks of an account's region."""
 
-    def __init__(self, backend: Backend, containers: Containers) -> None:
-        self.backend, self.containers = backend, containers
+    def __init__(self, backend: Backend, containers: Containers, rights: Rights | None = None) -> None:
+        """`rights`: what tasks' execution roles may; None: everything."""
+        self.backend, self.containers, self.rights = backend, containers, rights
         self.lock = threading.Lock()
         self.all: dict[str, Task] = {}
         self.events: list[dict[str, Any]] = []
@@ -178,7 +180,8 @@ class Tasks:
                 "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref "
                 f"{main['image']}: not found"
             )
-        env = self._environment(main, override)
+        self._sign_in(task, main.get("image", ""))
+        env = self._environment(task, main, override)
         command = [*main.get("entryPoint", []), *(override.get("command") or main.get("command") or [])]
         if not command or not shutil.which(command[0], path=env.get("PATH", IMAGE_PATH)):
             raise NeverStartedError(
@@ -197,13 +200,40 @@ class Tasks:
         )
         threading.Thread(target=self._send_lines, args=(task,), daemon=True).start()
 
-    def _environment(self, main: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, str]:
+    def _denied(self, task: Task, right: Right) -> str | None:
+        """AWS's words where the task's execution role may not do that."""
+        if not self.rights:
+            return None
+        role = str(task.definition.get("executionRoleArn", ""))
+        if role and not self.rights.missing_for(role, right):
+            return None
+        who = f"User: arn:aws:sts::{ACCOUNT}:assumed-role/{role.rpartition('/')[2]}/{task.id}"
+        return (
+            f"AccessDeniedException: {who} is not authorized to perform: {right.action} on resource: {right.resource} "
+            f"because no identity-based policy allows the {right.action} action status code: 400"
+        )
+
+    def _sign_in(self, task: Task, image: str) -> None:
+        for right in of_start(image):
+            denied = self._denied(task, right)
+            if denied and right.action == "ecr:GetAuthorizationToken":
+                raise NeverStartedError(
+                    "ResourceInitializationError: unable to pull secrets or registry auth: execution resource "
+                    f"retrieval failed: unable to retrieve ecr registry auth: {denied}"
+                )
+            if denied:  # the registry does not say which right that takes
+                raise NeverStartedError(
+                    "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref "
+                    f"{image}: pulling from host {image.partition('/')[0]} failed with status code: 403 Forbidden"
+                )
+
+    def _environment(self, task: Task, main: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, str]:
         """Files are weaker than variables, and the definition is weaker than an override."""
         env: dict[str, str] = {}
         for each in override.get("environmentFiles") or main.get("environmentFiles") or []:
             env |= self._env_file(each["value"])
         env |= {each["name"]: each["value"] for each in main.get("environment") or []}
-        env |= {each["name"]: self._secret(each["valueFrom"]) for each in main.get("secrets") or []}
+        env |= {each["name"]: self._secret(task, each["valueFrom"]) for each in main.get("secrets") or []}
         return env | {each["name"]: each["value"] for each in override.get("environment") or []}
 
     def _env_file(self, arn: str) -> dict[str, str]:
@@ -217,9 +247,12 @@ class Tasks:
         lines = [line for line in text.splitlines() if line and not line.startswith("#")]
         return dict(line.split("=", 1) for line in lines)
 
-    def _secret(self, reference: str) -> str:
+    def _secret(self, task: Task, reference: str) -> str:
         try:
             if ":secretsmanager:" in reference:
+                denied = self._denied(task, Right("secretsmanager:GetSecretValue", reference))
+                if denied:
+                    raise PermissionError(f"failed to fetch secret {reference} from secrets manager: {denied}")
                 return str(self.backend.client("secretsmanager").get_secret_value(SecretId=reference)["SecretString"])
             name = reference.partition(":parameter")[2] or reference
             return str(self.backend.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
@@ -266,6 +299,9 @@ class Tasks:
             return
         logs, (group, stream) = self.backend.client("logs"), place
         try:
+            denied = self._denied(task, of_stream("logs:CreateLogStream", group, stream))
+            if denied:
+                raise PermissionError(denied)
             logs.create_log_stream(logGroupName=group, logStreamName=stream)
         except Exception as error:
             raise NeverStartedError(
@@ -284,8 +320,8 @@ class Tasks:
             container = task.container or self.containers.all.get(task.id)
             place = _log_place(task)
             lines = container.lines[task.lines_sent :] if container else []
-            if not place or not lines or self.closed:
-                return
+            if not place or not lines or self.closed or self._denied(task, of_stream("logs:PutLogEvents", *place)):
+                return  # what its log driver may not send is lost, and nobody is told
             events = [{"timestamp": int(at.timestamp() * 1000), "message": text or " "} for at, text in lines]
             self.backend.client("logs").put_log_events(logGroupName=place[0], logStreamName=place[1], logEvents=events)
             task.lines_sent += len(lines)

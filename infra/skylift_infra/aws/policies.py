@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skylift_ecs.permissions import ALL, FREE, Names
@@ -12,34 +12,27 @@ Policy = dict[str, Any]
 
 def dispatcher_policy(names: Names, purposes: Sequence[str] = ("runs", "logs", "check")) -> Policy:
     """What pushing, watching and stopping runs takes, from the calls that the provider declares."""
-    grouped: dict[tuple[str, ...], list[str]] = {}
+    conditions: dict[str, dict[str, Any]] = {
+        # Its resource is a task definition, not the cluster.
+        "ecs:RunTask": {"ArnEquals": {"ecs:cluster": names.cluster_arn}},
+        "iam:PassRole": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+    }
+    grouped: dict[tuple[tuple[str, ...], str], set[str]] = {}
     for permission in ALL:
         if permission.purpose in purposes and permission.action not in FREE:
-            grouped.setdefault(permission.resources(names), []).append(permission.action)
-    statements = []
-    for resources, actions in grouped.items():
-        passing = "iam:PassRole" in actions
-        others = sorted(set(actions) - {"iam:PassRole"})
-        if others:
-            statements.append(_allow(others, resources, _in_cluster(others, names)))
-        if passing:
-            to_tasks = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
-            statements.append(_allow(["iam:PassRole"], resources, to_tasks))
-    return _policy(statements)
-
-
-def _in_cluster(actions: Iterable[str], names: Names) -> dict[str, Any] | None:
-    """RunTask names a task definition as its resource; the cluster is a condition."""
-    if set(actions) != {"ecs:RunTask"}:
-        return None
-    return {"ArnEquals": {"ecs:cluster": names.cluster_arn}}
+            alone = permission.action if permission.action in conditions else ""
+            grouped.setdefault((permission.resources(names), alone), set()).add(permission.action)
+    return _policy(
+        [_allow(sorted(actions), resources, conditions.get(alone)) for (resources, alone), actions in grouped.items()]
+    )
 
 
 def execution_policy(names: Names, secret: str) -> Policy:
-    """What ECS itself needs to start a task: pull the image, write its log, read the pool's `secret` (an ARN)."""
+    """What ECS itself needs to start a task: pull the image, write its log, read the pool's `secret` (an ARN). Pulling
+    takes three actions of ECR and no more (docs.aws.amazon.com/AmazonECR/latest/userguide/ECR_on_ECS.html)."""
     repositories = f"arn:{names.partition}:ecr:{names.region}:{names.account}:repository/*"
     logs = f"arn:{names.partition}:logs:{names.region}:{names.account}:log-group:{names.log_group}:*"
-    pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    pull = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     return _policy(
         [
             _allow(["ecr:GetAuthorizationToken"], ["*"]),
