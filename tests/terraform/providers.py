@@ -2,7 +2,7 @@
 
 Terraform is told by TF_REATTACH_PROVIDERS to use them, so it looks for no registry and starts no binary. They plan
 and apply as a provider does whose cloud says yes to everything: what is computed is unknown in a plan and made up when
-it is applied; data sources answer what stands in `answers.json`, and otherwise something that is the same each time.
+it is applied, as `answers.json` has it where that has to look right; data sources answer the same each time.
 The vendors' packages lack ephemeral resources: those that are used here are in `ephemeral.json`.
 
 Runs where gRPC is: `python tests/terraform/providers.py SCHEMAS TYPES` prints the value of the variable, and serves
@@ -33,7 +33,7 @@ NESTING = {"single": "SINGLE", "list": "LIST", "set": "SET", "map": "MAP"}
 WRITE_ONLY = b"\x58\x01"
 """Field 11 of an attribute, true: newer than the package that has the messages."""
 HERE = Path(__file__).parent
-ANSWERS: dict[str, dict[str, Any]] = json.loads((HERE / "answers.json").read_text())
+ANSWERS: dict[str, dict[str, dict[str, Any]]] = json.loads((HERE / "answers.json").read_text())
 EPHEMERAL: dict[str, dict[str, dict[str, Any]]] = json.loads((HERE / "ephemeral.json").read_text())
 EPHEMERAL_SCHEMAS = 8
 """The field of the provider's schema that holds them: newer than the package that has the messages, as all of it is."""
@@ -147,17 +147,22 @@ def complaints(block: Block, config: Values) -> list[Any]:
     ]
 
 
-def applied(block: Block, values: Values, seed: Callable[[], str]) -> Values:
+def applied(kind: str, block: Block, values: Values, seed: str) -> Values:
+    """What the cloud decides is decided."""
+    known = ANSWERS["made"].get(kind, {})
     for holder, name, attribute in each_attribute(block, values):
         if isinstance(holder.get(name), msgpack.ExtType):
-            holder[name] = made_up(attribute.get("type"), name, seed())
+            looks = known.get(name) if holder is values else None
+            holder[name] = (
+                looks.format_map(values | {"seed": seed}) if looks else made_up(attribute.get("type"), name, seed)
+            )
     return values
 
 
 def answer(kind: str, block: Block, config: Values) -> Values:
     """What a data source says."""
     seed = hashlib.sha256(repr((kind, sorted(config.items()))).encode()).hexdigest()[:8]
-    known = ANSWERS.get(kind, {})
+    known = ANSWERS["read"].get(kind, {})
     for name, attribute in block["attributes"].items():
         if config.get(name) is None and attribute.get("computed"):
             config[name] = known.get(name, made_up(attribute.get("type"), name, seed))
@@ -217,7 +222,7 @@ class Provider(service.ProviderServicer):  # type: ignore[misc]
     def ApplyResourceChange(self, request: Any, context: Any) -> Any:  # noqa: N802
         values = decoded(request.planned_state)
         if values is not None:
-            values = applied(self.resources[request.type_name], values, lambda: uuid.uuid4().hex[:8])
+            values = applied(request.type_name, self.resources[request.type_name], values, uuid.uuid4().hex[:8])
         return wire.ApplyResourceChange.Response(new_state=encoded(values), legacy_type_system=True)
 
     def ReadDataSource(self, request: Any, context: Any) -> Any:  # noqa: N802

@@ -1,0 +1,78 @@
+"""Writes what Terraform's modules read of the code: the functions as data, and policies as templates.
+
+So there is one place where a right, a size or a name stands. `python functions/terraform_data.py` writes the files
+anew; a test fails where that was forgotten.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from skylift_ecs.permissions import Names
+from skylift_functions.aws import PLATFORM
+from skylift_infra.aws import policies
+from skylift_infra.aws.identities import POLICY
+from skylift_infra.aws.network import ZONES
+from skylift_infra.aws.place import KEPT_DAYS, PROVIDERS
+
+TERRAFORM = Path(__file__).resolve().parents[1] / "terraform"
+
+
+def left_open(name: str) -> str:
+    """What `templatefile` fills in."""
+    return f"${{{name}}}"
+
+
+ECS = Names(
+    partition=left_open("partition"),
+    region=left_open("region"),
+    account=left_open("account"),
+    cluster=left_open("cluster"),
+    log_group=left_open("log_group"),
+    dispatcher=left_open("dispatcher"),
+    roles=(left_open("execution_role"), left_open("task_role")),
+)
+
+
+def files() -> dict[Path, str]:
+    """Every file, and what it holds."""
+    rights = policies.dispatcher_policy(ECS)
+    aws, ecs = TERRAFORM / "aws", TERRAFORM / "pools" / "ecs"
+    found: dict[Path, Any] = {
+        aws / "functions.json": {each.name: _function(each) for each in PLATFORM.functions},
+        aws / "policies" / "ecs_pool.json": rights,
+        ecs / "policies" / "dispatcher.json": rights,
+        ecs / "policies" / "execution.json": policies.execution_policy(ECS, left_open("secret")),
+        ecs / "policies" / "trust_of_tasks.json": policies.trust_of_tasks(left_open("account")),
+        ecs / "policies" / "trust_of_dispatcher.json": policies.trust_of_dispatcher(
+            left_open("principal"), left_open("external_id")
+        ),
+        ecs / "policies" / "lifecycle.json": policies.lifecycle_policy(),
+        ecs / "pool.json": {
+            "capacity_providers": PROVIDERS,
+            "log_retention_days": KEPT_DAYS,
+            "policy_name": POLICY,
+            "zones": ZONES,
+        },
+    }
+    return {path: json.dumps(content, indent=2) + "\n" for path, content in found.items()}
+
+
+def _function(each: Any) -> Mapping[str, Any]:
+    found = dataclasses.asdict(each)
+    del found["name"]
+    return found
+
+
+def main() -> None:
+    for path, text in files().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
