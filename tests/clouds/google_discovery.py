@@ -20,6 +20,7 @@ APIS = (
     "run.v2",
     "logging.v2",
     "secretmanager.v1",
+    "cloudtasks.v2",
     "cloudresourcemanager.v3",
     "iamcredentials.v1",
     "iam.v1",

@@ -52,7 +52,7 @@ class Woken:
 
     def answer(self, request: Request, act: Callable[[bytes], None]) -> Answer:
         """Never raises: the framework would log an error's words."""
-        correlate(request.headers)
+        correlate(self.verb, request.headers)
         try:
             callers.check(request.headers, os.environ, os.environ.get(f"SKYLIFT_URL_{self.verb.upper()}", ""))
         except callers.StrangerError as stranger:

@@ -33,17 +33,12 @@ _of_process: dict[str, str] = {}
 class Lines(logging.Formatter):
     """One JSON object a line."""
 
-    def __init__(self, function: str) -> None:
-        super().__init__()
-        self.function = function
-
     def format(self, record: logging.LogRecord) -> str:
         told: dict[str, Any] = {
             "severity": record.levelname,
             "message": record.getMessage(),
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "logger": record.name,
-            "function": self.function,
             **(_trace.get() or _of_process),
             **{name: value for name, value in vars(record).items() if name not in USUAL},
         }
@@ -54,17 +49,19 @@ class Lines(logging.Formatter):
 
 def make_logger(function: str) -> logging.Logger:
     """The function's logger; the core's and the providers' loggers, and everybody's warnings, have the same form."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Lines(function))
-    logging.getLogger().handlers = [handler]
+    root = logging.getLogger()
+    if not any(isinstance(each.formatter, Lines) for each in root.handlers):
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(Lines())
+        root.addHandler(handler)
     for name in OWN:
         logging.getLogger(name).setLevel(os.environ.get("SKYLIFT_LOG_LEVEL", "INFO"))
     return logging.getLogger(f"skylift_functions.gcp.{function}")
 
 
-def correlate(headers: Mapping[str, str], *, alone: bool = True) -> None:
+def correlate(function: str, headers: Mapping[str, str], *, alone: bool = True) -> None:
     """From now on lines carry what the request says of itself. `alone`: there is no other one in this process."""
-    found = _about(headers)
+    found = {"function": function, **_about(headers)}
     if alone:
         _of_process.clear()
         _of_process.update(found)

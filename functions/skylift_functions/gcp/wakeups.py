@@ -59,8 +59,8 @@ class TasksWakeups(DelayQueue):
         request = {"parent": target.queue, "task": task_of(target, *message)}
         try:
             client.create_task(request, retry=None, timeout=_sdk().TIMEOUT)
-        except sdk("google.api_core.exceptions", extra="gcp").AlreadyExists:
-            return None
+        except sdk("google.api_core.exceptions", extra="gcp").Conflict:
+            return None  # one of this name is there, or was: the REST transport has no narrower word for it
         except Exception as error:
             return self.code_of(error)
         return None
