@@ -102,7 +102,15 @@ class Layout:
                 needs=("registry",),
             ),
             *self._dispatcher(with_secret=self.answers["with_secret"]),
-            rights.Role(account, "role", f"Skylift {stem}", guid(*self._who(), "role"), self.mark, self._scopes()),
+            rights.Role(
+                account,
+                "role",
+                f"Skylift {stem}",
+                guid(*self._who(), "role"),
+                self.mark,
+                allows=self._actions(),
+                scopes=self._scopes(),
+            ),
             *self._rights(self.dispatcher),
         ]
 
@@ -124,6 +132,9 @@ class Layout:
 
     def _subnets(self) -> list[str]:
         return list(self.answers["subnets"])
+
+    def _actions(self) -> list[str]:
+        return rights.actions(subnets=bool(self._subnets()))
 
     def _scopes(self) -> list[str]:
         """Resource groups that the role can be assigned in: those of the subnets as well."""
@@ -228,7 +239,8 @@ class Layout:
     def _wait(self, secret: str, made: Made) -> bool:
         """Whether the rights are in effect in time: Azure says so to whoever has them."""
         until = self.infrastructure.clock() + self.infrastructure.settles_within
-        while not in_effect(self.account, self.account.group(self.group), made[self.dispatcher]["client"], secret):
+        scope, client = self.account.group(self.group), made[self.dispatcher]["client"]
+        while not in_effect(self.account, scope, client, secret, self._actions()):
             if self.infrastructure.clock() > until:
                 return False
             self.infrastructure.sleep(5)

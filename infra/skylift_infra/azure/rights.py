@@ -19,9 +19,15 @@ ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 """https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/containers#acrpull"""
 
 
-def actions() -> list[str]:
-    """What pushing, watching, stopping and checking runs takes: what the provider declares, and nothing else."""
-    return sorted({each.action for each in PERMISSIONS})
+OF_THE_SUBSCRIPTION = "Microsoft.ContainerInstance/locations/usages/read"
+"""Azure asks for it on the subscription, where a pool's role is never assigned."""
+
+
+def actions(*, subnets: bool = True) -> list[str]:
+    """What pushing, watching, stopping and checking runs takes: what the provider declares, and nothing else.
+    `subnets`: whether the pool's runs are in some."""
+    found = {each.action for each in PERMISSIONS} - {OF_THE_SUBSCRIPTION}
+    return sorted(each for each in found if subnets or not each.startswith("Microsoft.Network/"))
 
 
 class Role(Resource):
@@ -31,10 +37,21 @@ class Role(Resource):
     verbs = ("Define", "Defining")
     finds_itself = True
 
-    def __init__(self, account: Account, key: str, name: str, guid: str, mark: str, scopes: Sequence[str]) -> None:
+    def __init__(
+        self,
+        account: Account,
+        key: str,
+        name: str,
+        guid: str,
+        mark: str,
+        *,
+        allows: Sequence[str],
+        scopes: Sequence[str],
+    ) -> None:
         """`scopes`: ids of resource groups; the first one is the pool's."""
         super().__init__(key, name, ("group",))
         self.account, self.guid, self.mark, self.scopes = account, guid, mark, list(scopes)
+        self.allows = list(allows)
 
     def look(self, made: Made) -> Found | None:
         # By the subscription where the resource group is gone: the role outlives it.
@@ -43,7 +60,7 @@ class Role(Resource):
             return None
         held = sorted(action for each in found.permissions for action in each.actions or [])
         more = [each for each in found.permissions if each.data_actions or each.not_actions]
-        differences = [] if held == actions() and not more else ["what it allows"]
+        differences = [] if held == self.allows and not more else ["what it allows"]
         places = sorted(each.lower() for each in found.assignable_scopes)
         differences += [] if places == sorted(each.lower() for each in self.scopes) else ["where it can be assigned"]
         return Found({"id": found.id}, found.description == self.mark, tuple(differences))
@@ -56,7 +73,7 @@ class Role(Resource):
             "roleName": self.name,
             "description": self.mark,
             "type": "CustomRole",
-            "permissions": [{"actions": actions(), "notActions": []}],
+            "permissions": [{"actions": self.allows, "notActions": []}],
             "assignableScopes": self.scopes,
         }
         with just_made(), telling(f"define the role {self.name}"):

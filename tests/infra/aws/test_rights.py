@@ -5,8 +5,7 @@ which nothing here uses."""
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 from skylift import templates
-from skylift.provider import Launch, ProviderError, Watched
+from skylift.provider import Launch, Observation, ProviderError, Watched
 from skylift_ecs import EcsProvider
 from skylift_ecs.permissions import Names
 from skylift_infra.aws import policies
@@ -23,6 +22,7 @@ from tests.clouds.aws import LocalAws
 from tests.clouds.aws_backends import ACCOUNT, KEYS, REGION, Ministack
 from tests.clouds.aws_rights import TO_TASKS, Right
 from tests.infra.aws.account import LocalAccount
+from tests.infra.complaints import Complaints
 from tests.providers.contract import new_launch, wait_for, watch
 
 STEM = "skylift-nightly-131c8c21"
@@ -97,15 +97,16 @@ class Place:
         return {**rendered.configuration, **own}
 
 
-class Tour:
-    """All that the provider does in its life, by the port's names for it, and what it complains of meanwhile."""
+class Tour(Complaints):
+    """All that the provider does in its life."""
 
     def __init__(self, place: Place) -> None:
-        self.place, self.told = place, dict[str, str]()
+        super().__init__("skylift_ecs")
+        self.place = place
         self.provider = EcsProvider(keep_definitions=timedelta(0), settle=0.5)
 
     def take(self) -> dict[str, str]:
-        """Complaints, by operation."""
+        """The complaints."""
         logs = self.place.account.client("logs")
         group = self.place.handover.variables["cloudwatch_logs_options"]["awslogs-group"]
         with suppress(logs.exceptions.ResourceNotFoundException):  # what is missing is made again
@@ -113,72 +114,39 @@ class Tour:
         launch, handle = self._launch("launch", self.place.configuration("echo", "hello"))
         if handle:
             self._to_its_end("launch", launch, handle)
-            self._do("logs", lambda: self._logs(watch(launch, handle)))
-        self._do("status by attempt", lambda: self.provider.status([watch(launch)]))
+            self.do("logs", lambda: self._logs(watch(launch, handle)))
+        self.do("status by attempt", lambda: self.provider.status([watch(launch)]))
         endless, handle = self._launch("launch into a VPC", self.place.configuration("sleep", "600", subnets=None))
         if handle:
             self._wait(endless, handle, "running", "ended")
-            self._do("stop", lambda: self.provider.stop(watch(endless, handle), 0))
+            self.do("stop", lambda: self.provider.stop(watch(endless, handle), 0))
             if "stop" in self.told:  # by whoever may
                 self.place.cloud.tasks.stop(self.place.cloud.tasks.all[handle], "by hand")
             self._to_its_end("launch into a VPC", endless, handle)
-        self._do("list_attempts", lambda: self._strays(launch))
-        self._do("check", self._check)
+        self.do("list_attempts", lambda: self.provider.list_attempts(launch.installation_id, launch.configuration))
+        values = self.place.configuration(secrets={"MINE": "/mine"}, subnets=None)
+        self.check(self.provider, {name: value for name, value in values.items() if name != "command"})
         return self.told
-
-    def _do(self, name: str, work: Callable[[], Any]) -> Any:
-        heard = _Heard()
-        logging.getLogger("skylift_ecs").addHandler(heard)
-        try:
-            return work()
-        except ProviderError as error:
-            self._tell(name, f"{error} {error.remedy}")
-        finally:
-            logging.getLogger("skylift_ecs").removeHandler(heard)
-            self._tell(name, " ".join(heard.lines))
-        return None
-
-    def _tell(self, name: str, words: str) -> None:
-        if words:
-            self.told[name] = f"{self.told.get(name, '')} {words}"
 
     def _launch(self, name: str, configuration: dict[str, Any]) -> tuple[Launch, str | None]:
         launch = new_launch(configuration)
-        handle: str | None = self._do(name, lambda: self.provider.launch(launch))
-        return launch, handle
+        return launch, self.do(name, lambda: self.provider.launch(launch))
 
-    def _wait(self, launch: Launch, handle: str, *phases: str) -> Any:
-        look = lambda: self._do("status", lambda: self.provider.status([watch(launch, handle)]).get(launch.attempt_id))  # noqa: E731
+    def _wait(self, launch: Launch, handle: str, *phases: str) -> Observation | None:
+        def look() -> Observation | None:
+            return (self.do("status", lambda: self.provider.status([watch(launch, handle)])) or {}).get(
+                launch.attempt_id
+            )
+
         return wait_for(look, lambda seen: seen is None or seen.phase in phases, PATIENCE)
 
     def _to_its_end(self, name: str, launch: Launch, handle: str) -> None:
-        seen = self._wait(launch, handle, "ended")
+        self.observed(name, self._wait(launch, handle, "ended"))
         self.place.cloud.tasks.all[handle].over.wait(PATIENCE)
-        if seen and seen.fault:
-            self._tell(name, f"{seen.reason} {seen.remedy}")
 
     def _logs(self, watched: Watched) -> None:
         if self.provider.logs(watched, 5) != ["hello"]:
-            self._tell("logs", "without output: ")
-
-    def _strays(self, launch: Launch) -> None:
-        self.provider.list_attempts(launch.installation_id, launch.configuration)
-
-    def _check(self) -> None:
-        values = self.place.configuration(secrets={"MINE": "/mine"}, subnets=None)
-        for each in self.provider.check({name: value for name, value in values.items() if name != "command"}):
-            if each.verdict != "ok" or each.remedy:
-                name = "check: permissions" if each.what == "Permissions" else "check"
-                self._tell(name, f"{each.what}: {each.message} {each.remedy}")
-
-
-class _Heard(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
+            self.tell("logs", "without output: ")
 
 
 @pytest.fixture(scope="module")
@@ -197,11 +165,10 @@ def test_they_are_enough(place: Place) -> None:
 
 def missed(place: Place, role: str, right: Granted) -> None:
     """Something that has a name fails, and says which right it lacks."""
-    action = right[1]
+    action, tour = right[1], Tour(place)
     with place.lacking(role, right):
-        told = Tour(place).take()
-    told = {name: words for name, words in told.items() if name != "check: permissions" or "Simulate" in action}
-    assert [name for name, words in told.items() if UNTOLD.get(action, action) in words], told
+        tour.take()
+    assert tour.name(UNTOLD.get(action, action), of_rights="Simulate" in action), tour.told
 
 
 @pytest.mark.long

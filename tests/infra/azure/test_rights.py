@@ -1,76 +1,107 @@
-"""A dispatcher with the provisioned rights can do all that the provider does; none of them is there for nothing."""
+"""A dispatcher with the provisioned rights can do all that the provider does; without any one of them something fails,
+and names it. Rights are read from the role that was made, so that none can be in it which nothing here uses."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from skylift.provider import ProviderError
+from skylift.provider import Observation, ProviderError
 from skylift_container_instance import ContainerInstanceProvider
-from skylift_container_instance.permissions import PERMISSIONS
-from tests.infra.azure.subscription import Pools
+from skylift_infra.azure.rights import OF_THE_SUBSCRIPTION, actions
+from tests.infra.azure.subscription import SCOPE, Pools
+from tests.infra.complaints import Complaints
 from tests.providers.contract import new_launch, wait_for, watch
 
-USED = sorted(each.action for each in PERMISSIONS if each.use in ("runs", "identities"))
-REFUSED = ("AuthorizationFailed", "LinkedAuthorizationFailed")
+SUBNET = f"{SCOPE}/resourceGroups/network/providers/Microsoft.Network/virtualNetworks/v/subnets/runs"
+DELEGATED = {
+    "properties": {"delegations": [{"properties": {"serviceName": "Microsoft.ContainerInstance/containerGroups"}}]}
+}
+USUAL = ("Quota", "Image")
+"""What the check does not know in any case: quotas are told to whoever may read the subscription."""
+
+
+class Tour(Complaints):
+    """All that the provider does in its life, pushed by the pool's managed identity."""
+
+    def __init__(self, pools: Pools, **answers: Any) -> None:
+        super().__init__("skylift_container_instance")
+        self.provider = ContainerInstanceProvider()
+        handover = pools.apply(**answers)
+        variables = {name: value for name, value in handover.variables.items() if name != "location"}
+        self.configuration: dict[str, Any] = {  # the location is the group's own
+            **variables,
+            "aci_credentials": dict(handover.block_data),
+            "image": "python:3.13-slim",
+            "command": ["echo", "hello"],
+            "env": {},
+        }
+
+    def take(self) -> dict[str, str]:
+        """The complaints."""
+        launch = new_launch(self.configuration)
+        self.do("launch", lambda: self.provider.launch(launch))
+
+        def look() -> Observation | None:
+            return (self.do("status", lambda: self.provider.status([watch(launch)])) or {}).get(launch.attempt_id)
+
+        self.observed("launch", wait_for(look, lambda seen: seen is None or seen.phase in ("ended", "gone"), 10))
+        self.do("logs", lambda: self.provider.logs(watch(launch), 3))
+        self.do("output_since", lambda: self.provider.output_since(watch(launch), 0))
+        self.do("list_attempts", lambda: self.provider.list_attempts(launch.installation_id, self.configuration))
+        self.do("stop", lambda: self.provider.stop(watch(launch), 0))
+        self.do("cleanup", lambda: self.provider.cleanup(watch(launch)))
+        self.check(self.provider, self.configuration, *USUAL)
+        return self.told
 
 
 @pytest.fixture
-def configuration(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Of a run in a new pool, pushed by its managed identity."""
-    handover = pools.apply()
+def signed_in(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> Pools:
+    """As a machine that was given the pool's identity, beside somebody else's network."""
     monkeypatch.setenv("IDENTITY_ENDPOINT", f"{pools.cloud.url}/msi/token")
     monkeypatch.setenv("IDENTITY_HEADER", "header")
-    variables = {name: value for name, value in handover.variables.items() if name != "location"}  # the group's own
-    credentials = {"aci_credentials": dict(handover.block_data)}
-    return {**variables, **credentials, "image": "python:3.13-slim", "command": ["echo", "hello"], "env": {}}
+    pools.cloud.add_group("network")
+    pools.cloud.resources[SUBNET.lower()] = DELEGATED
+    return pools
 
 
-def live(configuration: dict[str, Any]) -> None:
-    provider = ContainerInstanceProvider()
-    launch = new_launch(configuration)
-    provider.launch(launch)
-    wait_for(lambda: provider.status([watch(launch)])[launch.attempt_id].phase, lambda phase: phase == "ended", 10)
-    provider.logs(watch(launch), 3)
-    provider.output_since(watch(launch), 0)
-    provider.list_attempts(launch.installation_id, configuration)
-    provider.stop(watch(launch), 0)
-    provider.cleanup(watch(launch))
-
-
-def refusals(pools: Pools) -> dict[str, int]:
-    operations = {call for each in PERMISSIONS for call in each.calls}
-    counted = {each: sum(pools.cloud.journal.count(each, code) for code in REFUSED) for each in operations}
-    return {operation: number for operation, number in counted.items() if number}
-
-
-def test_they_are_enough(pools: Pools, configuration: dict[str, Any]) -> None:
-    live(configuration)
-    assert refusals(pools) == {}
-    findings = {each.what: each.verdict for each in ContainerInstanceProvider().check(configuration)}
-    assert findings["Permissions"] == findings["Resource group"] == findings["Identity"] == "ok"
-    assert "failed" not in findings.values()
-    assert set(refusals(pools)) == {"Location_ListUsage"}, "which Azure only tells to whoever may read a subscription"
-
-
-@pytest.mark.parametrize("missing", USED)
-def test_without_any_one_of_them_something_is_refused(
-    pools: Pools, configuration: dict[str, Any], missing: str
-) -> None:
+def made(pools: Pools) -> dict[str, list[str]]:
+    """The permissions of the role that was made."""
     (role,) = pools.cloud.everything()["roles"]
-    (permission,) = pools.cloud.things[role.lower()]["properties"]["permissions"]
-    permission["actions"] = [each for each in permission["actions"] if each != missing]
-    with suppress(ProviderError, AssertionError):
-        live(configuration)
-    needing = {call for each in PERMISSIONS if each.action == missing for call in each.calls}
-    assert refusals(pools).keys() & needing
-    assert pools.changes()["role"] == ("update", ("what it allows",))
+    found: dict[str, list[str]]
+    (found,) = pools.cloud.things[role.lower()]["properties"]["permissions"]
+    return found
 
 
-def test_nothing_is_allowed_beside_the_group(pools: Pools, configuration: dict[str, Any]) -> None:
-    pools.cloud.add_group("theirs")
-    with pytest.raises(ProviderError) as caught:
-        live({**configuration, "resource_group_name": "theirs"})
-    assert "does not have authorization" in str(caught.value)
+@pytest.mark.parametrize("answers", [{}, {"subnets": [SUBNET]}], ids=["Azure's own network", "a subnet"])
+def test_they_are_enough(signed_in: Pools, answers: dict[str, Any]) -> None:
+    assert Tour(signed_in, **answers).take() == {}
+    assert made(signed_in)["actions"] == actions(subnets=bool(answers))
+
+
+@pytest.mark.parametrize("missing", actions(subnets=True))
+def test_without_any_one_of_them_something_fails(signed_in: Pools, missing: str) -> None:
+    tour = Tour(signed_in, subnets=[SUBNET])
+    assert made(signed_in)["actions"] == actions(subnets=True), "these are the rights that were made"
+    made(signed_in)["actions"].remove(missing)
+    tour.take()
+    assert tour.name(missing, of_rights=missing.endswith("/permissions/read")), tour.told
+    assert signed_in.changes(subnets=[SUBNET])["role"] == ("update", ("what it allows",))
+
+
+def test_a_right_that_would_have_no_effect_is_not_granted(signed_in: Pools) -> None:
+    tour = Tour(signed_in)
+    found = {each.what: each for each in tour.provider.check(tour.configuration)}
+    assert OF_THE_SUBSCRIPTION in found["Quota"].message
+    made(signed_in)["actions"].append(OF_THE_SUBSCRIPTION)
+    found = {each.what: each for each in tour.provider.check(tour.configuration)}
+    assert found["Quota"].verdict == "unknown"
+
+
+def test_nothing_is_allowed_beside_the_group(signed_in: Pools) -> None:
+    signed_in.cloud.add_group("theirs")
+    tour = Tour(signed_in)
+    elsewhere = new_launch({**tour.configuration, "resource_group_name": "theirs"})
+    with pytest.raises(ProviderError, match="does not have authorization"):
+        tour.provider.launch(elsewhere)
