@@ -10,6 +10,7 @@ import pytest
 import terraform_data
 from tests.terraform.hcl import Block, blocks
 from tests.terraform.modules import modules, name_of
+from tests.terraform.workspace import MissingError, binary
 
 each_module = pytest.mark.parametrize("module", modules(), ids=name_of)
 
@@ -20,6 +21,12 @@ each_module = pytest.mark.parametrize("module", modules(), ids=name_of)
 def test_what_is_written_from_the_code_is_up_to_date(path: Path) -> None:
     assert path.exists(), "write it: python functions/terraform_data.py"
     assert path.read_text() == terraform_data.files()[path], "write it anew: python functions/terraform_data.py"
+
+
+def test_without_terraform_nothing_passes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingError, match="no `terraform` on the PATH"):
+        binary()
 
 
 def test_there_are_modules() -> None:

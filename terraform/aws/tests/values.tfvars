@@ -1,0 +1,1 @@
+database_url = "postgresql://skylift:hunter2@db.example/skylift"
