@@ -1,0 +1,305 @@
+"""The local Azure Functions: worker processes that load the function app, and what the host does with the triggers
+that they declare: polls queues, passes HTTP on, ticks, delivers events. It goes by the app's own host.json.
+
+As on the Flex Consumption plan functions are scaled in groups: those with HTTP together, every other one by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal
+
+ROOT = Path(__file__).resolve().parents[2]
+Binding = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an invocation."""
+
+    kind: Literal["ok", "error", "died", "timeout"]
+    value: Any = None
+
+
+class Worker:
+    """One process, started by its first invocation and again when it has died."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str], log: Path) -> None:
+        self.folder, self.env, self.log = folder, dict(env), log
+        self.starts = 0
+        self.functions: list[Binding] = []
+        self._lock = threading.Lock()
+        self._waiting: dict[str, Future[Outcome]] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+
+    def invoke(self, function: str, value: Any, metadata: Mapping[str, str], timeout: float) -> Outcome:
+        wanted = {"id": str(uuid.uuid4()), "function": function, "value": value, "metadata": dict(metadata)}
+        future: Future[Outcome] = Future()
+        with self._lock:
+            self._ensure_started()
+            waiting = self._waiting
+            waiting[wanted["id"]] = future
+            try:
+                assert self._connection
+                self._connection.send(wanted)
+            except OSError:
+                return Outcome("died")
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            self.kill()  # Azure ends the whole process, and all that is under way in it
+            return Outcome("timeout")
+
+    def index(self) -> list[Binding]:
+        """The functions and their bindings."""
+        with self._lock:
+            self._ensure_started()
+        return self.functions
+
+    def kill(self) -> None:
+        """SIGKILL, wherever it is."""
+        process = self._process
+        if process and process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            process.wait(10)
+
+    def kill_if_busy(self) -> bool:
+        """Only in the midst of an invocation; says whether there was one."""
+        if not self._waiting:
+            return False
+        self.kill()
+        return True
+
+    def _ensure_started(self) -> None:
+        if self._process and self._process.poll() is None:
+            return
+        self.starts += 1
+        ours, theirs = socket.socketpair()
+        with self.log.open("ab") as log, theirs:
+            words = [
+                "-W",
+                "ignore",
+                "-m",
+                "tests.clouds.azure_functions_worker",
+                str(theirs.fileno()),
+                str(self.folder),
+            ]
+            self._process = subprocess.Popen(
+                [sys.executable, *words],
+                cwd=ROOT,
+                env=self.env,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._connection = Connection(ours.detach())
+        told = self._told(self._connection)
+        if told["kind"] != "functions":
+            raise RuntimeError(f"The function app does not load: {told}")
+        self.functions = told["functions"]
+        self._waiting = {}
+        threading.Thread(target=self._listen, args=(self._connection, self._waiting), daemon=True).start()
+
+    @staticmethod
+    def _told(connection: Connection) -> dict[str, Any]:
+        try:
+            told: dict[str, Any] = connection.recv()
+        except EOFError:
+            return {"kind": "died"}
+        return told
+
+    def _listen(self, connection: Connection, waiting: dict[str, Future[Outcome]]) -> None:
+        while True:
+            try:
+                told = connection.recv()
+            except (EOFError, OSError):
+                break
+            future = waiting.pop(told["id"], None)
+            if future:
+                kind: Literal["ok", "error"] = "error" if "error" in told else "ok"
+                future.set_result(Outcome(kind, told.get("error") or told.get("answer")))
+        with self._lock:  # nobody waits for it any more from here on
+            if self._waiting is waiting:
+                self._waiting = {}
+        for future in list(waiting.values()):
+            future.set_result(Outcome("died"))
+
+    def close(self) -> None:
+        self.kill()
+
+
+class Group:
+    """Functions that are scaled together: up to so many workers, each with so many invocations at a time."""
+
+    def __init__(self, name: str, workers: list[Worker], concurrency: int) -> None:
+        self.name, self.workers = name, workers
+        self.outcomes: list[tuple[str, Outcome]] = []
+        self._free: queue.Queue[Worker] = queue.Queue()
+        for _ in range(concurrency):
+            for each in workers:
+                self._free.put(each)
+
+    def invoke(self, function: str, value: Any, metadata: Mapping[str, str], timeout: float) -> Outcome:
+        with self._worker() as worker:
+            outcome = worker.invoke(function, value, metadata, timeout)
+        self.outcomes.append((function, outcome))
+        return outcome
+
+    @contextmanager
+    def _worker(self) -> Iterator[Worker]:
+        worker = self._free.get()
+        try:
+            yield worker
+        finally:
+            self._free.put(worker)
+
+
+class FunctionApp:
+    """The app in a folder with host.json and function_app.py, as it is deployed."""
+
+    def __init__(
+        self, folder: Path, env: Mapping[str, str], logs: Path, *, most: Mapping[str, int] | None = None
+    ) -> None:
+        """`most`: workers by group, where it is not one."""
+        self.folder, self.logs = folder, logs
+        self.settings: dict[str, Any] = json.loads((folder / "host.json").read_text())
+        kept = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(logs)}
+        self.env = {**kept, **env}
+        first = Worker(folder, self.env, logs / "index.log")
+        self.functions = {each["name"]: _trigger(each) for each in first.index()}
+        first.close()
+        self.timeout = _seconds(self.settings["functionTimeout"])
+        self.groups: dict[str, Group] = {}
+        for name, binding in self.functions.items():
+            group = "http" if binding["type"] == "httpTrigger" else name
+            if group not in self.groups:
+                count = (most or {}).get(group, 1)
+                workers = [Worker(folder, self.env, logs / f"{group}.log") for _ in range(count)]
+                at_once = self.queue_settings["batchSize"] if binding["type"] == "queueTrigger" else 4
+                self.groups[group] = Group(group, workers, at_once)
+
+    @property
+    def queue_settings(self) -> dict[str, Any]:
+        settings: dict[str, Any] = self.settings["extensions"]["queues"]
+        return settings
+
+    def group_of(self, function: str) -> Group:
+        return self.groups.get(function) or self.groups["http"]
+
+    def triggered(self, kind: str) -> dict[str, Binding]:
+        return {name: each for name, each in self.functions.items() if each["type"] == kind}
+
+    def invoke(self, function: str, value: Any, metadata: Mapping[str, str] | None = None) -> Outcome:
+        return self.group_of(function).invoke(function, value, metadata or {}, self.timeout)
+
+    def tick(self) -> list[Outcome]:
+        """All timers."""
+        told = json.dumps({"IsPastDue": False, "Schedule": {}, "ScheduleStatus": {}})
+        return [self.invoke(name, told) for name in self.triggered("timerTrigger")]
+
+    def deliver(self, event: Mapping[str, Any]) -> None:
+        """As Event Grid: again until it is taken, some times."""
+        for name in self.triggered("eventGridTrigger"):
+            for pause in (0.2, 0.5, 0):
+                if self.invoke(name, json.dumps(event)).kind == "ok":
+                    break
+                time.sleep(pause)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What the functions logged as JSON."""
+        text = "\n".join(path.read_text() for path in sorted(self.logs.glob("*.log")))
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    def metric(self, name: str) -> list[float]:
+        """Every value of a metric."""
+        values: list[float] = []
+        for line in self.lines():
+            told = line.get("metrics", {}).get(name, [])
+            values += told if isinstance(told, list) else [told]
+        return values
+
+    def close(self) -> None:
+        for group in self.groups.values():
+            for each in group.workers:
+                each.close()
+
+
+class QueueListener:
+    """The host's poller of one queue: one invocation a message; what failed becomes visible again after a while, and
+    what failed too often goes into the poison queue."""
+
+    def __init__(self, app: FunctionApp, function: str, service: Any, *, retry_after: int | None = None) -> None:
+        """`retry_after`: in seconds, where it is not what host.json says; tests have less time than Azure."""
+        self.app, self.function = app, function
+        settings = app.queue_settings
+        assert settings["messageEncoding"] == "none", "as the SDK sends them"
+        self.name: str = app.functions[function]["queueName"]
+        self.queue, self.poison = (service.get_queue_client(each) for each in (self.name, f"{self.name}-poison"))
+        self.batch, self.threshold = settings["batchSize"], settings["newBatchThreshold"]
+        self.most, self.longest = settings["maxDequeueCount"], _seconds(settings["maxPollingInterval"])
+        self.retry_after = _seconds(settings["visibilityTimeout"]) if retry_after is None else retry_after
+        self.deliveries: Callable[[], int] = lambda: 1
+        """How often the next message is delivered: for tests that lose or repeat some."""
+        self._stopping = threading.Event()
+        self._under_way: set[threading.Thread] = set()
+        self._thread = threading.Thread(target=self._poll, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._thread.join(30)
+        for each in list(self._under_way):
+            each.join(60)
+
+    def _poll(self) -> None:
+        pause = 0.1
+        while not self._stopping.wait(pause):
+            self._under_way = {each for each in self._under_way if each.is_alive()}
+            if len(self._under_way) > self.threshold:
+                pause = 0.05
+                continue
+            found = list(self.queue.receive_messages(max_messages=self.batch, visibility_timeout=600))
+            for message in found:
+                thread = threading.Thread(target=self._take, args=(message,), daemon=True)
+                self._under_way.add(thread)
+                thread.start()
+            pause = 0.1 if found else min(self.longest, pause * 2)
+
+    def _take(self, message: Any) -> None:
+        metadata = {"Id": message.id, "PopReceipt": message.pop_receipt}
+        outcomes = [self.app.invoke(self.function, message.content, metadata) for _ in range(self.deliveries())]
+        if all(each.kind == "ok" for each in outcomes):
+            self.queue.delete_message(message)
+        elif message.dequeue_count >= self.most:
+            self.poison.send_message(message.content)
+            self.queue.delete_message(message)
+        else:
+            self.queue.update_message(message, visibility_timeout=int(self.retry_after))
+
+
+def _trigger(function: Binding) -> Binding:
+    (found,) = (each for each in function["bindings"] if each["type"].endswith("Trigger"))
+    return dict(found)
+
+
+def _seconds(text: str) -> float:
+    """Of `hh:mm:ss`."""
+    hours, minutes, seconds = (int(each) for each in text.split(":"))
+    return hours * 3600.0 + minutes * 60 + seconds
