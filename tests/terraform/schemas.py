@@ -109,6 +109,10 @@ class Module:
             return
         writer = self.writers.get(element[0].lower() + element[1:].removesuffix("OutputReference"), "")
         inner = self.block(self.classes[element][1], dict(_written(writer)), (*within, element))
+        if nesting == "set" and '"dynamic"' in json.dumps(inner):
+            nesting = (
+                "list"  # a set cannot hold what has no type; only of one that has itself as a part is it not known
+            )
         if how and how.is_block and not entry.get("computed"):
             least = 1 if entry.get("required") and nesting in ("list", "set") else 0
             blocks[name] = {"nesting": nesting, "min": least, "max": at_most, "block": inner}

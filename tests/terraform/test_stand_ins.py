@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.terraform.workspace import TerraformError, Workspace, binary, planned_resources, providers
+from tests.terraform.workspace import VENV, TerraformError, Workspace, binary, planned_resources, providers
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
 
@@ -41,6 +42,25 @@ def configured(served: Mapping[str, str], tmp_path: Path) -> Workspace:
     (tmp_path / "configuration").mkdir()
     (tmp_path / "scratch").mkdir()
     return Workspace(tmp_path / "configuration", served, tmp_path / "scratch")
+
+
+def test_terraform_takes_every_schema_that_was_rebuilt(tmp_path: Path) -> None:
+    """It looks at each of them, and refuses what no provider can have."""
+    rebuilt = {file.stem: json.loads(file.read_text()) for file in (VENV / "schemas").glob("*.json")}
+    names = {name for each in rebuilt.values() for kind in ("resources", "data") for name in each[kind]}
+    needed = "\n".join(f'    {name} = {{ source = "hashicorp/{name}" }}' for name in rebuilt)
+    (tmp_path / "main.tf").write_text(f"terraform {{\n  required_providers {{\n{needed}\n  }}\n}}\n")
+    with providers(names, tmp_path) as env:
+        workspace = Workspace(tmp_path, env, tmp_path)
+        workspace.init()
+        taken = json.loads(workspace.run("providers", "schema", "-json"))["provider_schemas"]
+    for name, each in rebuilt.items():
+        found = taken[f"registry.terraform.io/hashicorp/{name}"]
+        assert set(found["resource_schemas"]) == set(each["resources"])
+        assert set(found.get("data_source_schemas", {})) == set(each["data"])
+        assert found["ephemeral_resource_schemas"]
+    assert {"aws", "azurerm", "google"} <= set(rebuilt)
+    assert len(names) > 4000
 
 
 def opened(workspace: Workspace, text: str) -> Workspace:
