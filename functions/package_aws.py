@@ -81,13 +81,14 @@ def main() -> None:
     print_sizes(sizes, compiled=compiled)
 
 
-def install(target: Path) -> None:
-    """All that is pinned for the functions, and Skylift itself."""
+def install(target: Path, pins: str = "aws") -> None:
+    """All that is pinned for a platform's functions, and Skylift itself."""
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     platform = [word for each in PLATFORMS for word in ("--platform", each)]
     where = ["--target", str(target), "--no-deps", "--no-compile"]
-    pinned = ["--only-binary", ":all:", "--require-hashes", "-r", str(ROOT / "requirements" / "aws.txt")]
-    lambdas = [*platform, "--python-version", PYTHON, "--implementation", "cp"]
+    pinned = ["--only-binary", ":all:", "--require-hashes", "-r", str(ROOT / "requirements" / f"{pins}.txt")]
+    # pip asks what is wanted of Python of the one that it runs on itself; the pins are for the functions' own.
+    lambdas = [*platform, "--python-version", PYTHON, "--implementation", "cp", "--ignore-requires-python"]
     subprocess.run([*pip, "install", *where, *lambdas, *pinned], check=True)
     with tempfile.TemporaryDirectory() as wheels:
         subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", wheels, str(ROOT)], check=True)
@@ -128,11 +129,12 @@ def is_wanted(path: Path) -> bool:
     return True
 
 
-def compile_all(folder: Path, python: str) -> bool:
-    """Byte code that does not depend on when or where it was made; False where that Python is not here."""
+def compile_all(folder: Path, python: str, at: str = "/var/task") -> bool:
+    """Byte code that does not depend on when or where it was made; False where that Python is not here. `at`: where
+    the files will be."""
     command = [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", str(folder)]
     try:
-        subprocess.run([*command, "-p", "/var/task", str(folder)], check=True)
+        subprocess.run([*command, "-p", at, str(folder)], check=True)
     except (OSError, subprocess.CalledProcessError):
         return False
     return True
