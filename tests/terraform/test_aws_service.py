@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,13 @@ from tests.clouds.ecs_events import event_of
 from tests.clouds.lambda_runtime import Function
 from tests.functions.aws.bench import batch, due_body
 from tests.functions.aws.world import API_KEY, TICK, World, open_world
-from tests.terraform.workspace import TERRAFORM, Workspace
+from tests.terraform.workspace import ROOT, TERRAFORM, Workspace, planned_resources
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
 
 MODULE = TERRAFORM / "aws"
 Planned = dict[str, dict[str, Any]]
-PAGE = (Path(__file__).parents[2] / "docs" / "deploy" / "aws-functions.md").read_text()
+PAGE = (ROOT / "docs" / "deploy" / "aws-functions.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +138,22 @@ def test_somebody_is_told_of_alarms(stated: Planned) -> None:
         assert each["alarm_actions"] == [stated["aws_sns_topic.alarms"]["arn"]]
     (dead,) = [each for each in alarms_of(stated) if each["namespace"] == "AWS/SQS"]
     assert dead["dimensions"] == {"QueueName": stated["aws_sqs_queue.dead_letters"]["name"]}
+
+
+def test_the_configuration_of_the_page_is_planned(served: Mapping[str, str], packages: Path, tmp_path: Path) -> None:
+    """As it stands there, but for where things are on this machine, and the state in a bucket."""
+    page = (ROOT / "docs" / "deploy" / "aws.md").read_text()
+    (text,) = re.findall(r"^```hcl\n(.*?)^```", page, re.M | re.S)
+    text, backends = re.subn(r'\n  backend "s3" \{.*?\n  \}\n', "", text, flags=re.S)
+    here = text.replace("../skylift/terraform/aws", str(MODULE)).replace("../skylift/dist", str(packages))
+    assert backends == 1
+    (tmp_path / "main.tf").write_text(here)
+    terraform = Workspace(tmp_path, served, tmp_path)
+    terraform.run("fmt", "-check", "main.tf")
+    terraform.init()
+    assert planned_resources(terraform.plan())
+    for name in re.findall(r"terraform output -raw (\w+)", page):
+        assert f'output "{name}"' in text
 
 
 # -- every handler answers --------------------------------------------------------------------------------------------

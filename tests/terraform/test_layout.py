@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 import terraform_data
+from tests.cli.commands import parse
 from tests.terraform.hcl import Block, blocks
 from tests.terraform.modules import modules, name_of
-from tests.terraform.workspace import MissingError, binary
+from tests.terraform.workspace import ROOT, MissingError, binary
 
 each_module = pytest.mark.parametrize("module", modules(), ids=name_of)
 
@@ -71,3 +72,18 @@ def test_the_readme_names_every_variable_and_output(module: Path) -> None:
         assert f"| `{each.name}` |" in page, each.name
     named = set(re.findall(r"^\| `(\w+)` \|", page, re.M))
     assert named == {each.name for each in (*blocks(module, "variable"), *blocks(module, "output"))}
+
+
+PAGES = [*(ROOT / "docs" / "deploy").glob("*.md"), *(each / "README.md" for each in modules())]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_on_pages_about_deploying_parse(page: Path) -> None:
+    for line in re.findall(r"^\$ (?:.* \| )?(skylift .*)$", page.read_text(), re.M):
+        parse(line)
+
+
+@each_module
+def test_a_module_s_page_names_outputs_that_it_has(module: Path) -> None:
+    outputs = {each.name for each in blocks(module, "output")}
+    assert set(re.findall(r"terraform output -\w+ (\w+)", (module / "README.md").read_text())) <= outputs
