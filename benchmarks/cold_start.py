@@ -1,6 +1,8 @@
 """What a cold start imports: the packaged functions, each by the Python that it will run on, against `import prefect`.
 
-Measured over `dist/` (`make package`), with nothing else on the path; Lambda's own start comes on top of it.
+Measured over `dist/` (`make package`), with nothing else on the path; the platform's own start comes on top of it.
+Google Cloud's functions are installed from their source archive as its build does, and have the framework's server with
+them.
 """
 
 from __future__ import annotations
@@ -10,11 +12,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
+import package_gcp
 from benchmarks.table import print_machine, print_table
-from skylift_functions.aws import PLATFORM
+from skylift_functions import aws, gcp
 
 ROOT = Path(__file__).resolve().parents[1]
 TURNS = 5
@@ -22,7 +26,8 @@ SCRIPT = """
 import sys, time, resource
 sys.path.insert(0, sys.argv[1])
 wall, cpu = time.perf_counter(), time.process_time()
-__import__(sys.argv[2])
+for name in sys.argv[2].split(","):
+    __import__(name)
 print(time.perf_counter() - wall, time.process_time() - cpu, len(sys.modules),
       resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
@@ -34,13 +39,7 @@ def main() -> None:
     parser.add_argument("--python", default=sys.executable, help="of the version that the zips were made for")
     python = parser.parse_args().python
     print_machine()
-    rows: list[tuple[object, ...]] = []
-    for each in PLATFORM.functions:
-        path = ROOT / "dist" / f"skylift-aws-{each.name}.zip"
-        with tempfile.TemporaryDirectory(prefix="skylift-cold-") as folder, zipfile.ZipFile(path) as archive:
-            archive.extractall(folder)
-            module = each.handler.rpartition(".")[0]
-            rows.append((each.name, path.stat().st_size / 2**20, *measure([python, "-I"], folder, module)))
+    rows = [*of_aws(python), *of_gcp(python)]
     prefect = ROOT / ".venv-prefect" / "bin" / "python"
     if prefect.exists():
         rows.append(("import prefect", "", *measure([str(prefect)], "", "prefect")))
@@ -49,6 +48,29 @@ def main() -> None:
         ("Function", "zipped MB", "wall ms", "CPU ms", "modules", "MB resident"),
         rows,
     )
+
+
+def of_aws(python: str) -> Iterator[tuple[object, ...]]:
+    for each in aws.PLATFORM.functions:
+        path = ROOT / "dist" / f"skylift-aws-{each.name}.zip"
+        with tempfile.TemporaryDirectory(prefix="skylift-cold-") as folder, zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)
+            module = each.handler.rpartition(".")[0]
+            yield f"aws {each.name}", path.stat().st_size / 2**20, *measure([python, "-I"], folder, module)
+
+
+def of_gcp(python: str) -> Iterator[tuple[object, ...]]:
+    with tempfile.TemporaryDirectory(prefix="skylift-cold-") as folder:
+        source, installed = Path(folder) / "source", Path(folder) / "installed"
+        with zipfile.ZipFile(package_gcp.ARCHIVE) as archive:
+            archive.extractall(source)
+        package_gcp.install(source, installed)
+        subprocess.run([python, "-m", "compileall", "-q", str(installed)], check=True)  # as an image is
+        for each in gcp.PLATFORM.functions:
+            server = "functions_framework.aio" if each.name == "api" else "functions_framework"
+            modules = f"{server},{each.handler.rpartition('.')[0]}"
+            size = package_gcp.ARCHIVE.stat().st_size / 2**20
+            yield f"gcp {each.name}", size, *measure([python, "-I"], str(installed), modules)
 
 
 def measure(python: list[str], folder: str, module: str) -> tuple[float, float, int, float]:

@@ -40,6 +40,7 @@ class Instance:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
+        self._closed = False
 
     def ask(self, request: Request, timeout: float) -> httpx.Response:
         """Raises httpx's errors where it dies, or takes too long."""
@@ -77,7 +78,15 @@ class Instance:
         self.kill()
         return True
 
+    def close(self) -> None:
+        """It is not started again."""
+        with self._lock:
+            self._closed = True
+            self.kill()
+
     def _ensure_started(self) -> None:
+        if self._closed:
+            raise httpx.ConnectError(f"{self.target} is closed")
         if self._process and self._process.poll() is None:
             return
         self._port, self.starts = _free_port(), self.starts + 1
@@ -170,7 +179,7 @@ class Function(HttpCloud):
     def close(self) -> None:
         super().close()
         for each in self.instances:
-            each.kill()
+            each.close()
 
     def lines(self) -> list[dict[str, Any]]:
         """What it logged as JSON."""

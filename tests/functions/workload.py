@@ -16,6 +16,7 @@ from skylift.models.pools import PoolSettings, WorkPoolCreate
 from skylift.provider import Provider
 from skylift.store import Store, deployments, flows, pools
 from skylift.store.tables import attempts, ended_attempts, flow_runs
+from skylift.store.tables import deployments as deployments_table
 from tests.chaos import evidence
 
 API_KEY = "key-of-the-tests-hunter2"
@@ -39,7 +40,9 @@ class Workload:
         """Tick now and then until it is so."""
         end, tick_at = time.monotonic() + seconds, time.monotonic()
         while not until():
-            assert time.monotonic() < end, f"not within {seconds:g} s: {self.states()} {self.leftovers()}"
+            assert time.monotonic() < end, (
+                f"not within {seconds:g} s: {self.states()} {self.leftovers()} {self.runs_of_deployments()}"
+            )
             if time.monotonic() >= tick_at:
                 self.tick()
                 tick_at = time.monotonic() + every
@@ -96,6 +99,15 @@ class Workload:
             number = func.count().label("number")
             rows = tx.all(select(flow_runs.c.state_name, number).group_by(flow_runs.c.state_name))
         return {row.state_name: row.number for row in rows}
+
+    def runs_of_deployments(self) -> dict[str, int]:
+        """How many there are of each."""
+        with self.store.reading() as tx:
+            joined = deployments_table.outerjoin(flow_runs, flow_runs.c.deployment_id == deployments_table.c.id)
+            number = func.count(flow_runs.c.id).label("number")
+            query = select(deployments_table.c.name, number).select_from(joined).group_by(deployments_table.c.name)
+            rows = tx.all(query)
+        return {row.name: row.number for row in rows}
 
     def completed(self) -> int:
         return self.states().get("Completed", 0)

@@ -12,7 +12,7 @@ from tests.support.installation import Installation
 TICKS = 12
 
 
-@pytest.mark.parametrize(("pools", "deployments"), [(1, 1), (20, 3)])
+@pytest.mark.parametrize(("pools", "deployments"), [(1, 1), pytest.param(20, 3, marks=pytest.mark.long)])
 def test_an_idle_hour_takes_twelve_invocations_and_twelve_transactions(
     pools: int, deployments: int, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

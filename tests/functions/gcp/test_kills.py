@@ -55,8 +55,8 @@ def test_functions_killed_a_hundred_times_lose_and_double_nothing(world: World) 
     began = time.monotonic()
     with Killer(world, lambda: chance.uniform(0.1, 1.0), chance.randrange) as killer, ThreadPoolExecutor(4) as threads:
         while killer.count < 100 or len(killer.kills) < 4:
-            world.deployment(f"deployment-{runs}", slots=5, after=2)
-            world.function_deployment(f"function-{runs}")
+            world.deployment(f"deployment-{runs}", slots=5, after=5)
+            world.function_deployment(f"function-{runs}", after=5)
             delivered += [threads.submit(sender.deliver, len(delivered) + number) for number in range(2)]
             runs += 8
             until = time.monotonic() + 6
