@@ -35,7 +35,8 @@ test-terraform: setup .venv-terraform/.done .venv-checkov/.done  ## Run terrafor
 
 package: $(VENV)/.dev  ## Zip the cloud functions into dist/ (LAMBDA_PYTHON=path of a Python 3.13), and measure them
 	$(BIN)/python functions/package_aws.py --python $(LAMBDA_PYTHON)
-	$(BIN)/python -m benchmarks.cold_start --python $(LAMBDA_PYTHON)
+	$(BIN)/python functions/package_gcp.py
+	PYTHONPATH=functions $(BIN)/python -m benchmarks.cold_start --python $(LAMBDA_PYTHON)
 
 bench: $(VENV)/.dev  ## Measure growth, latency and start-up, and print tables
 	$(BIN)/python -m benchmarks
