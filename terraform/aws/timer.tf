@@ -26,14 +26,16 @@ resource "aws_scheduler_schedule" "tick" {
   }
 }
 
-# Task states of all clusters of this account: which of them are Skylift's it knows itself.
+# Task states of all clusters of this account, unless some are named: which of them are Skylift's it knows itself.
 resource "aws_cloudwatch_event_rule" "told" {
   for_each = local.told
 
-  name          = "${var.name}-${each.key}"
-  description   = "Tells Skylift what becomes of its tasks"
-  event_pattern = jsonencode(each.value)
-  tags          = local.tags
+  name        = "${var.name}-${each.key}"
+  description = "Tells Skylift what becomes of its tasks"
+  tags        = local.tags
+  event_pattern = jsonencode(merge(each.value, {
+    detail = merge(each.value.detail, { for key, arns in { clusterArn = var.cluster_arns } : key => arns if length(arns) > 0 })
+  }))
 }
 
 resource "aws_cloudwatch_event_target" "told" {

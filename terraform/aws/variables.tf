@@ -192,6 +192,17 @@ variable "own_role_pools" {
   }
 }
 
+variable "cluster_arns" {
+  description = "ARNs of the ECS clusters whose task states Skylift is told. Empty: of all clusters in the account, which in one with many other tasks costs an invocation for each."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for each in var.cluster_arns : can(regex("^arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{12}:cluster/[a-zA-Z0-9_-]+$", each))])
+    error_message = "Give ARNs of clusters."
+  }
+}
+
 variable "alarm_actions" {
   description = "ARNs that are told of alarms, such as those of SNS topics."
   type        = list(string)

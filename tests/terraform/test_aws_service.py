@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from cryptography.fernet import Fernet
 from policy_sentry.querying.actions import get_action_data
 
 from skylift_functions.aws import PLATFORM
@@ -130,6 +131,19 @@ def test_every_action_is_one_that_aws_knows(stated: Planned) -> None:
 
 def alarms_of(stated: Planned) -> list[dict[str, Any]]:
     return [each for address, each in stated.items() if address.startswith("aws_cloudwatch_metric_alarm.")]
+
+
+def test_the_sealing_key_that_is_made_is_one(served: Mapping[str, str], tmp_path: Path) -> None:
+    """What the module makes of a random password, worked out by terraform itself."""
+    (written,) = re.findall(r"secret_string_wo = (replace\(.*?\n  \))\n", (MODULE / "secrets.tf").read_text(), re.S)
+    made_of = "ephemeral.aws_secretsmanager_random_password.sealing_key.random_password"
+    assert made_of in written
+    terraform = Workspace(tmp_path, served, tmp_path)
+    for password in ("a" * 64, "b" * 64, "q7" * 32):
+        line = " ".join(written.replace(made_of, f'"{password}"').split())
+        key = json.loads(terraform.run("console", stdin=line + "\n"))
+        sealed = Fernet(key).encrypt(b"value")
+        assert Fernet(key).decrypt(sealed) == b"value"
 
 
 def test_somebody_is_told_of_alarms(stated: Planned) -> None:

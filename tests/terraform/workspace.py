@@ -79,12 +79,13 @@ class Workspace:
     env: Mapping[str, str]
     scratch: Path
 
-    def run(self, *words: str, env: Mapping[str, str] | None = None) -> str:
+    def run(self, *words: str, env: Mapping[str, str] | None = None, stdin: str = "") -> str:
         """What the command printed. Raises `TerraformError`."""
         done = subprocess.run(
             [binary(), *words],
             cwd=self.folder,
             env={**self.env, "TF_DATA_DIR": str(self.scratch / "data"), **(env or {})},
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=LONGEST,

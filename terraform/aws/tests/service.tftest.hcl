@@ -51,6 +51,12 @@ run "with_what_is_there_already" {
     }
     vpc_subnet_ids         = ["subnet-0a"]
     vpc_security_group_ids = ["sg-0a"]
+    cluster_arns           = ["arn:aws:ecs:eu-central-1:123456789012:cluster/runs"]
+  }
+
+  assert {
+    condition     = jsonencode(jsondecode(aws_cloudwatch_event_rule.told["observe"].event_pattern).detail) == jsonencode({ clusterArn = var.cluster_arns, lastStatus = ["RUNNING", "STOPPED"] })
+    error_message = "only the states of these clusters are told"
   }
 
   assert {
@@ -99,6 +105,7 @@ run "mistakes_are_refused" {
     vpc_subnet_ids       = ["here"]
     dispatcher_role_arns = ["arn:aws:iam::123456789012:role/*"]
     own_role_pools       = { a = { cluster = "a/b", log_group = "", execution_role_arn = "", task_role_arn = "" } }
+    cluster_arns         = ["runs"]
     alarm_actions        = ["somebody"]
     late_runs_allowed    = -1
     sweep_hits_allowed   = -1
@@ -122,6 +129,7 @@ run "mistakes_are_refused" {
     var.vpc_subnet_ids,
     var.dispatcher_role_arns,
     var.own_role_pools,
+    var.cluster_arns,
     var.alarm_actions,
     var.late_runs_allowed,
     var.sweep_hits_allowed,
