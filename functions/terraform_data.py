@@ -18,6 +18,10 @@ from skylift_infra.aws import policies
 from skylift_infra.aws.identities import POLICY
 from skylift_infra.aws.network import ZONES
 from skylift_infra.aws.place import KEPT_DAYS, PROVIDERS
+from skylift_infra.azure import rights
+from skylift_infra.azure.account import NAMESPACE
+from skylift_infra.azure.identities import AUDIENCE, Federation
+from skylift_infra.azure.place import SKU
 
 TERRAFORM = Path(__file__).resolve().parents[1] / "terraform"
 
@@ -40,12 +44,12 @@ ECS = Names(
 
 def files() -> dict[Path, str]:
     """Every file, and what it holds."""
-    rights = policies.dispatcher_policy(ECS)
+    dispatcher = policies.dispatcher_policy(ECS)
     aws, ecs = TERRAFORM / "aws", TERRAFORM / "pools" / "ecs"
     found: dict[Path, Any] = {
         aws / "functions.json": {each.name: _function(each) for each in PLATFORM.functions},
-        aws / "policies" / "ecs_pool.json": rights,
-        ecs / "policies" / "dispatcher.json": rights,
+        aws / "policies" / "ecs_pool.json": dispatcher,
+        ecs / "policies" / "dispatcher.json": dispatcher,
         ecs / "policies" / "execution.json": policies.execution_policy(ECS, left_open("secret")),
         ecs / "policies" / "trust_of_tasks.json": policies.trust_of_tasks(left_open("account")),
         ecs / "policies" / "trust_of_dispatcher.json": policies.trust_of_dispatcher(
@@ -59,7 +63,20 @@ def files() -> dict[Path, str]:
             "zones": ZONES,
         },
     }
+    found |= _container_instance(TERRAFORM / "pools" / "container_instance")
     return {path: json.dumps(content, indent=2) + "\n" for path, content in found.items()}
+
+
+def _container_instance(folder: Path) -> dict[Path, Any]:
+    shared = {
+        "actions": rights.actions(),
+        "audience": AUDIENCE,
+        "federation": Federation.NAME,
+        "namespace": str(NAMESPACE),
+        "pull_role": rights.ACR_PULL,
+        "registry_sku": SKU,
+    }
+    return {folder / "pool.json": shared}
 
 
 def _function(each: Any) -> Mapping[str, Any]:

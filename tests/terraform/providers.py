@@ -37,6 +37,8 @@ ANSWERS: dict[str, dict[str, dict[str, Any]]] = json.loads((HERE / "answers.json
 EPHEMERAL: dict[str, dict[str, dict[str, Any]]] = json.loads((HERE / "ephemeral.json").read_text())
 EPHEMERAL_SCHEMAS = 8
 """The field of the provider's schema that holds them: newer than the package that has the messages, as all of it is."""
+BLOCKS_OF_PROVIDERS = {"azurerm": {"features"}}
+"""What is a block in a provider's own configuration; the packages know nothing of it but the name."""
 Values = dict[str, Any]
 Block = Mapping[str, Mapping[str, Any]]
 
@@ -76,6 +78,13 @@ def _attribute(name: str, each: Mapping[str, Any]) -> Any:
     if each.get("write_only"):
         made = wire.Schema.Attribute.FromString(made.SerializeToString() + WRITE_ONLY)
     return made
+
+
+def _with_blocks(block: Block, names: set[str]) -> Block:
+    """Without anything in them: a configuration that says more is not tested."""
+    empty = {"nesting": "list", "min": 0, "max": 1, "block": {"attributes": {}, "blocks": {}}}
+    attributes = {name: each for name, each in block["attributes"].items() if name not in names}
+    return {"attributes": attributes, "blocks": {**block["blocks"], **dict.fromkeys(names, empty)}}
 
 
 # -- values -----------------------------------------------------------------------------------------------------------
@@ -176,7 +185,7 @@ class Provider(service.ProviderServicer):  # type: ignore[misc]
     """One vendor's."""
 
     def __init__(self, name: str, schema: Mapping[str, Any], wanted: Callable[[str], bool]) -> None:
-        self.provider = schema["provider"]
+        self.provider = _with_blocks(schema["provider"], BLOCKS_OF_PROVIDERS.get(name, set()))
         self.ephemeral = EPHEMERAL.get(name, {})
         self.resources = {name: each for name, each in schema["resources"].items() if wanted(name)}
         self.data = {name: each for name, each in schema["data"].items() if wanted(name)}

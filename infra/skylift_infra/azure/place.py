@@ -12,6 +12,8 @@ from skylift_infra.azure.errors import AbsentError, just_made, seen, telling
 from skylift_infra.resources import Found, Made, NotYetError, Resource
 
 Tags = Mapping[str, str]
+SKU = "Basic"
+"""Of the container registry: the cheapest that there is."""
 RUNS = "skylift-installation"
 """The tag that the provider puts on container groups, whose value is the installation's id."""
 
@@ -118,7 +120,7 @@ class Registry(Resource):
     def create(self, made: Made) -> None:
         registry = {
             "location": self.account.location,
-            "sku": {"name": "Basic"},
+            "sku": {"name": SKU},
             "tags": dict(self.tags),
             "properties": {"adminUserEnabled": False},
         }
