@@ -106,6 +106,15 @@ outputs and whether it is ours. No secrets."""
 
 
 @dataclass(frozen=True, slots=True)
+class RegistryLogin:
+    """What docker needs to get into a registry for some hours."""
+
+    host: str
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Handover:
     """What the pool gets once everything is there."""
 
@@ -120,7 +129,11 @@ class Handover:
     admission_secret_hash: str | None = None
     """SHA-256 of the secret that the pool's containers get."""
     registry: str | None = None
-    """Where images are pushed to, for the default build namespace."""
+    """Where images are pushed to."""
+    build_namespace: str | None = None
+    """What goes before the names of images, for Prefect's default build namespace; None: the registry."""
+    login: Callable[[], RegistryLogin] | None = None
+    """Asks the cloud for a way into the registry, as whoever types. Raises `ProvisionError`."""
     notes: Sequence[str] = field(default_factory=tuple)
     """What a person should know or do next, a sentence each."""
 

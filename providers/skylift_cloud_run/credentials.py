@@ -122,7 +122,7 @@ def _source(chosen: Credentials) -> tuple[Any, str | None]:
         ) from None
     if chosen.workload_identity_provider:
         return _from_aws(chosen.workload_identity_provider), chosen.project
-    if is_loopback(endpoint("run")):
+    if is_loopback(endpoint("run")) and not os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
         return _nobody(), chosen.project
     auth = sdk("google.auth", extra=EXTRA)
     try:

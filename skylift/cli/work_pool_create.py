@@ -10,7 +10,7 @@ import click
 from skylift.cli.base import Command
 from skylift.cli.infra_answers import answer_options, given_answers
 from skylift.cli.options import connect, json_file, limit_type, on_terminal, output_option, tell, yes_option
-from skylift.cli.work_pool_infra import canary_option, dry_run_option, names_option, plan_and_make
+from skylift.cli.work_pool_infra import canary_option, docker_login_option, dry_run_option, names_option, plan_and_make
 
 if TYPE_CHECKING:
     from skylift.cli.client import Api
@@ -70,6 +70,7 @@ def check_type(type_: str, served: dict[str, dict[str, Any]]) -> None:
 @names_option
 @dry_run_option
 @canary_option
+@docker_login_option
 @yes_option
 @output_option
 def create(
@@ -85,6 +86,7 @@ def create(
     choose_names: bool,
     dry_run: bool,
     canary: bool | None,
+    docker_login: bool | None,
     yes: bool,
     output: str,
     **flags: Any,
@@ -119,6 +121,7 @@ def create(
                 dry_run=dry_run,
                 choose_names=choose_names,
                 canary=canary,
+                docker_login=docker_login,
                 output=output,
             )
         else:

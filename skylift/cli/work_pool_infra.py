@@ -12,7 +12,6 @@ from skylift.cli.options import JSON, connect, output_option, tell, yes_option
 
 if TYPE_CHECKING:
     from skylift.cli.client import Api
-    from skylift.provisioner import Handover
 
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would be made, and make nothing.")
@@ -20,6 +19,11 @@ canary_option = click.option(
     "--canary/--no-canary",
     default=None,
     help="Push a first run through the pool at the end; default: if runs can reach the API.",
+)
+docker_login_option = click.option(
+    "--docker-login/--no-docker-login",
+    default=None,
+    help="Log docker in to the pool's registry and tell Prefect of it; default: on a terminal it asks.",
 )
 names_option = click.option("--choose-names", is_flag=True, help="Ask for the names of what is made, too.")
 
@@ -35,14 +39,17 @@ def plan_and_make(
     dry_run: bool,
     choose_names: bool,
     canary: bool | None,
+    docker_login: bool | None,
     output: str,
 ) -> dict[str, Any] | None:
     """Plan, show, ask, make. `make_pool()` gives the pool once it is wanted. None: nothing was changed."""
     from skylift.cli import provisioning
     from skylift.cli.canary import run_canary
     from skylift.cli.client import path
+    from skylift.cli.registry_login import ensure_possible, hand_over_registry
 
     provisioner = provisioning.provisioner_of(type_)
+    ensure_possible(provisioner.registry_login, docker_login, type_)
     known = provisioning.find_record(api, name).get("answers", {})
     with provisioning.in_words():
         answers = answers_for(provisioner, known | given, ask_names=choose_names)
@@ -58,21 +65,12 @@ def plan_and_make(
         click.echo("Infrastructure successfully provisioned!")
     if pool.pop("is_new", False):
         api.patch(path("work_pools", name), {"is_paused": pool.pop("wanted_paused", False)})
-    if output != JSON:
-        _tell_next(handover, provisioner.registry_login)
+    hand_over_registry(handover, provisioner.registry_login, wanted=docker_login, yes=yes, quiet=output == JSON)
+    for note in handover.notes if output != JSON else ():
+        click.echo(f"\n{note}")
     run_canary(api, name, wanted=canary, output=output)
     made: dict[str, Any] = api.get(path("work_pools", name))
     return made
-
-
-def _tell_next(handover: Handover, registry_login: str | None) -> None:
-    if handover.registry:
-        click.echo(f"\nImages for this pool go to {handover.registry}")
-        if registry_login:
-            click.echo(f"  $ {registry_login.format(registry=handover.registry.partition('/')[0])}")
-        click.echo(f"  $ prefect config set PREFECT_DEFAULT_DOCKER_BUILD_NAMESPACE={handover.registry}")
-    for note in handover.notes:
-        click.echo(f"\n{note}")
 
 
 @click.command(
@@ -89,10 +87,18 @@ def _tell_next(handover: Handover, registry_login: str | None) -> None:
 @names_option
 @dry_run_option
 @canary_option
+@docker_login_option
 @yes_option
 @output_option
 def provision_infra(
-    name: str, dry_run: bool, choose_names: bool, canary: bool | None, yes: bool, output: str, **flags: Any
+    name: str,
+    dry_run: bool,
+    choose_names: bool,
+    canary: bool | None,
+    docker_login: bool | None,
+    yes: bool,
+    output: str,
+    **flags: Any,
 ) -> None:
     """Make what a push pool needs in the cloud, or mend what of it has changed."""
     from skylift.cli.client import path
@@ -109,6 +115,7 @@ def provision_infra(
             dry_run=dry_run,
             choose_names=choose_names,
             canary=canary,
+            docker_login=docker_login,
             output=output,
         )
     if made:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from skylift_container_instance.permissions import PERMISSIONS, allows
 from tests.clouds import azure_directory
@@ -68,6 +69,11 @@ ROUTES = tuple(
 class LocalSubscription(Subscription):
     """Its owner, and everybody else."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.registry_tokens: dict[str, str] = {}
+        """Whom each was given to."""
+
     def __enter__(self) -> LocalSubscription:
         super().__enter__()
         return self
@@ -98,12 +104,26 @@ class LocalSubscription(Subscription):
     # -- answering ----------------------------------------------------------------------------------------------------
 
     def answer(self, request: Request) -> Answer:
+        if request.path == "/oauth2/exchange":
+            return self._exchange(request)
         for routes in (ROUTES, azure_directory.ROUTES):
             for method, pattern, operation in routes:
                 found = pattern.fullmatch(request.path)
                 if found and method == request.method:
                     return self._answer_infra(operation, found.groupdict(), request)
         return super().answer(request)
+
+    def _exchange(self, request: Request) -> Answer:
+        """What a registry gives to whoever shows a token for Resource Manager."""
+        form = dict(parse_qsl(request.body.decode()))
+        known = self.login.granted.get(form["access_token"])
+        registry = f"/registries/{form['service'].partition('.')[0]}".lower()
+        there = any(each.endswith(registry) for each in self.things)
+        if form["grant_type"] != "access_token" or not known or not there:
+            return Answer(401, {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]})
+        token = f"registry-token-{len(self.registry_tokens)}"
+        self.registry_tokens[token] = known.client
+        return Answer(body={"refresh_token": token})
 
     def _answer_infra(self, operation: str, found: Mapping[str, str], request: Request) -> Answer:
         body = request.json() if request.body else None

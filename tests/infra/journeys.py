@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from tests.clients.conftest import ROOT
 from tests.support.desk import Desk
+from tests.support.docker import DockerEngine, Tools
 from tests.support.terminal import typed
 
 PREFECT = ROOT / ".venv-prefect" / "bin" / "prefect"
@@ -61,18 +64,20 @@ def nothing_planned(desk: Desk, pool: str = POOL) -> None:
     assert again["changes"] == 0
 
 
-def commands_of_the_page(desk: Desk, cloud: str, everything: Callable[[], object]) -> None:
+def commands_of_the_page(
+    desk: Desk, cloud: str, everything: Callable[[], object], more_answers: Mapping[str, str]
+) -> None:
     """docs/provision/<cloud>.md, in the order of the page; the first one asks, and is refused once."""
     page = (ROOT / "docs" / "provision" / f"{cloud}.md").read_text(encoding="utf-8")
     first, *lines = [line.removeprefix("$ skylift ") for line in page.splitlines() if line.startswith("$ skylift ")]
     assert len(lines) > 6
     before = everything()
     command = [sys.executable, "-m", "skylift", *shlex.split(first)]
-    code, said = typed(command, desk.env, {"[y/N]": "n"})
+    code, said = typed(command, desk.env, {"provisioning? [y/N]": "n"})
     assert code == 0, said
     assert not desk.api.post("work_pools/filter", json={}).json()
     assert everything() == before
-    code, said = typed(command, desk.env, {"[y/N]": "y"})
+    code, said = typed(command, desk.env, {"provisioning? [y/N]": "y", **more_answers})
     assert code == 0, said
     assert "Provisioning Infrastructure" in said
     for line in lines:
@@ -91,3 +96,36 @@ def prefect_makes_a_pool_and_runs_in_it(desk: Desk, create: Sequence[str]) -> di
     said = desk.types(str(PREFECT), "--no-prompt", "deployment", "run", "hello/first", "--watch")
     assert "Completed" in said, said
     return pool
+
+
+def registry_is_handed_over(desk: Desk, tools: Tools, create: Sequence[str], username: str) -> str:
+    """On request docker is logged in and Prefect told; then the script that was printed builds, pushes and deploys. The
+    password that docker was given."""
+    assert not tools.docker_calls()
+    said = desk.skylift(*create, "--docker-login", "--yes")
+    host = said.partition("Images for this pool go to ")[2].partition("/")[0].split()[0]
+    (call,) = tools.docker_calls()
+    assert call["argv"] == ["login", "--username", username, "--password-stdin", host]
+    password = str(call["stdin"])
+    assert password
+    assert password not in said
+    namespace = said.partition("PREFECT_DEFAULT_DOCKER_BUILD_NAMESPACE=")[2].split()[0]
+    assert namespace in desk.types("prefect", "config", "view")
+    script = desk.folder / "hello.py"
+    after = said.partition("runs it in this pool:\n")[2].splitlines()
+    script.write_text(textwrap.dedent("\n".join(takewhile(lambda line: not line or line.startswith(" "), after))))
+    with DockerEngine() as engine:
+        done = desk.types(str(PREFECT.parent / "python"), str(script), more={"DOCKER_HOST": engine.host})
+    deployment = desk.api.get("deployments/name/hello/first").json()
+    image = deployment["job_variables"]["image"]
+    assert image.startswith(f"{namespace}/"), done
+    assert engine.pushed == [image]
+    assert engine.platforms == {image: "linux/amd64"}
+    assert "hello.py" in engine.built[image]
+    assert deployment["work_pool_name"] == POOL
+    again = ("work-pool", "provision-infra", POOL, "--yes", "--docker-login")
+    refused = desk.skylift(*again, code=1, more={"DOCKER_SAYS": "Error: denied by the registry"})
+    assert "denied by the registry" in refused
+    assert "The infrastructure is there" in refused
+    desk.skylift("work-pool", "destroy-infra", POOL, "--yes")
+    return password

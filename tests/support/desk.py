@@ -23,12 +23,15 @@ class Desk:
     """The variable of the template whose default is the pool's credentials block."""
     env: dict[str, str]
     api: httpx.Client
+    folder: Path
+    """For what somebody writes there."""
 
     def types(self, *command: str, code: int = 0, more: Mapping[str, str] | None = None) -> str:
         """What it says; there is no terminal to ask on."""
         done = subprocess.run(
             command,
             env={**self.env, **(more or {})},
+            cwd=self.folder,
             capture_output=True,
             text=True,
             timeout=100,

@@ -10,7 +10,9 @@ from skylift_ecs.permissions import Names
 from skylift_infra.aws import network, policies
 from skylift_infra.aws.account import Account, known_region, open_account, telling
 from skylift_infra.aws.identities import AccessKey, Role, User
+from skylift_infra.aws.images import login
 from skylift_infra.aws.place import Cluster, LogGroup, PoolSecret, Repository, StateRule
+from skylift_infra.deploy_script import deploy_script
 from skylift_infra.infrastructure import CloudInfrastructure
 from skylift_infra.names import digest, stem
 from skylift_infra.resources import Made, Resource, marks
@@ -178,6 +180,7 @@ class Layout:
         subnets = made["network"]["subnets"] if "network" in made else _ids(made, "subnet-")
         vpc = made["network"]["vpc"] if "network" in made else made["vpc"]["id"]
         group = self.answers["security_group"] or made["security-group"]["id"]
+        host = made["repository"]["uri"].partition("/")[0]
         return Handover(
             variables={
                 "cluster": self.cluster,
@@ -195,7 +198,9 @@ class Layout:
             block_variable="aws_credentials",
             admission_secret_hash=made["secret"]["sha256"],
             registry=made["repository"]["uri"],
-            notes=[_script(self.pool.name, made["repository"]["uri"])],
+            build_namespace=host,  # each image name is a repository of its own in ECR
+            login=lambda: login(self.account, host),
+            notes=[deploy_script(self.pool.name, f"{made['repository']['uri']}:first", "ECS")],
         )
 
     def _block(self, made: Made) -> Mapping[str, Any]:
@@ -208,15 +213,3 @@ class Layout:
 
 def _ids(made: Made, prefix: str) -> list[str]:
     return [outputs["id"] for key, outputs in made.items() if key.startswith(prefix)]
-
-
-def _script(pool: str, image: str) -> str:
-    return (
-        "A deploy script that builds an image, pushes it there and runs it in this pool:\n\n"
-        "    from prefect import flow\n\n"
-        "    @flow(log_prints=True)\n"
-        "    def hello(name: str = 'world'):\n"
-        "        print(f'Hello, {name}, from ECS')\n\n"
-        "    if __name__ == '__main__':\n"
-        f"        hello.deploy('first', work_pool_name={pool!r}, image={image + ':hello'!r})"
-    )

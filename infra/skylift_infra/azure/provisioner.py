@@ -13,7 +13,9 @@ from skylift_infra.azure import rights
 from skylift_infra.azure.account import Account, guid, open_account, subscriptions
 from skylift_infra.azure.effect import in_effect
 from skylift_infra.azure.identities import Application, Federation, Identity, Principal, Secret, trusted
+from skylift_infra.azure.images import login
 from skylift_infra.azure.place import Registration, Registry, ResourceGroup
+from skylift_infra.deploy_script import deploy_script
 from skylift_infra.infrastructure import CloudInfrastructure
 from skylift_infra.names import digest, plain, stem
 from skylift_infra.resources import Made, Resource, ensure_same_place, marks
@@ -213,7 +215,8 @@ class Layout:
             block_keeps_secrets=bool(self.secret and not self.secret.value),
             block_variable="aci_credentials",
             registry=made["registry"]["host"],
-            notes=[*self._notes(made), _script(self.pool.name, made["registry"]["host"])],
+            login=lambda: login(self.account, made["registry"]["host"]),
+            notes=[*self._notes(made), deploy_script(self.pool.name, f"{made['registry']['host']}/hello:1", "Azure")],
         )
 
     def _block(self, made: Made) -> Mapping[str, Any]:
@@ -279,17 +282,3 @@ def _check(answers: Answers) -> None:
         raise ProvisionError(
             "Whoever pushes with a secret needs no trust in its tokens", remedy="Drop --dispatcher or --with-secret"
         )
-
-
-def _script(pool: str, registry: str) -> str:
-    return (
-        "A deploy script that builds an image, pushes it there and runs it in this pool:\n\n"
-        "    from prefect import flow\n"
-        "    from prefect.docker import DockerImage\n\n"
-        "    @flow(log_prints=True)\n"
-        "    def hello(name: str = 'world'):\n"
-        "        print(f'Hello, {name}, from Azure')\n\n"
-        "    if __name__ == '__main__':\n"
-        f"        image = DockerImage(name={registry + '/hello:1'!r}, platform='linux/amd64')\n"
-        f"        hello.deploy('first', work_pool_name={pool!r}, image=image)"
-    )

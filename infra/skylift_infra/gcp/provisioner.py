@@ -10,9 +10,11 @@ from typing import Any
 
 from skylift.provisioner import Answers, Handover, PoolIdentity, ProvisionError, Question
 from skylift_cloud_run.credentials import Credentials
+from skylift_infra.deploy_script import deploy_script
 from skylift_infra.gcp import federation, grants, in_force, names
 from skylift_infra.gcp.grants import Grant
 from skylift_infra.gcp.identities import CustomRole, Key, PushingAccount, RuntimeAccount, email_of
+from skylift_infra.gcp.images import login
 from skylift_infra.gcp.place import Api, PoolSecret, Repository, Sink, Topic
 from skylift_infra.gcp.project import Project, known_project, known_region, list_projects, member
 from skylift_infra.gcp.rights import ACCESSOR, ACT_AS, FEDERATE, IMPERSONATE, PUBLISH, pushing_permissions
@@ -236,7 +238,8 @@ class Layout:
             block_variable="credentials",
             admission_secret_hash=made["secret"]["sha256"],
             registry=registry,
-            notes=[*self._warning(made), _script(self.pool.name, registry)],
+            login=lambda: login(self.project, registry.partition("/")[0]),
+            notes=[*self._warning(made), deploy_script(self.pool.name, f"{registry}/hello:first", "Cloud Run")],
         )
 
     def _warning(self, made: Made) -> list[str]:
@@ -254,17 +257,3 @@ class Layout:
             return held | ({"workload_identity_provider": way} if way else {})
         told = {"service_account_info": self.key.told} if self.key.told else {}
         return {"project": self.project.id, "key_id": made["key"]["id"], **told}
-
-
-def _script(pool: str, registry: str) -> str:
-    return (
-        "A deploy script that builds an image, pushes it there and runs it in this pool:\n\n"
-        "    from prefect import flow\n"
-        "    from prefect.docker import DockerImage\n\n"
-        "    @flow(log_prints=True)\n"
-        "    def hello(name: str = 'world'):\n"
-        "        print(f'Hello, {name}, from Cloud Run')\n\n"
-        "    if __name__ == '__main__':\n"
-        f"        image = DockerImage(name={registry + '/hello:first'!r}, platform='linux/amd64')\n"
-        f"        hello.deploy('first', work_pool_name={pool!r}, image=image)"
-    )

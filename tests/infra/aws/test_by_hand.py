@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Iterator
@@ -21,9 +22,11 @@ from tests.infra.journeys import (
     creating,
     nothing_planned,
     prefect_makes_a_pool_and_runs_in_it,
+    registry_is_handed_over,
     there_and_back,
 )
 from tests.support.desk import Desk, at_a_service
+from tests.support.docker import Tools
 
 CREATE = creating("ecs:push")
 
@@ -33,22 +36,19 @@ class AwsDesk(Desk):
     block_variable = "aws_credentials"
     cloud: LocalAws
     account: LocalAccount
+    tools: Tools
 
 
 @pytest.fixture
 def desk(aws: Ministack, tmp_path: Path) -> Iterator[AwsDesk]:
     aws.reset()
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    docker = tools / "docker"
-    docker.write_text('#!/bin/sh\necho "$1" >> "$(dirname "$0")/docker.log"\n')
-    docker.chmod(0o755)
+    tools = Tools.at(tmp_path / "tools")
     with LocalAws(aws) as cloud:
         signed_in = {"AWS_ENDPOINT_URL": cloud.url, "AWS_DEFAULT_REGION": REGION}
         signed_in |= {name.upper(): value for name, value in KEYS.items()}
-        person = signed_in | {"PATH": f"{tools}:{os.environ['PATH']}"}
+        person = signed_in | {"PATH": f"{tools.folder}:{os.environ['PATH']}"}
         with at_a_service(tmp_path, signed_in, person) as (env, api):
-            yield AwsDesk(env, api, cloud, LocalAccount(aws))
+            yield AwsDesk(env, api, tmp_path, cloud, LocalAccount(aws), tools)
 
 
 def test_from_an_empty_account_to_a_run_and_back(desk: AwsDesk) -> None:
@@ -65,7 +65,19 @@ def test_from_an_empty_account_to_a_run_and_back(desk: AwsDesk) -> None:
 
 @pytest.mark.long
 def test_the_commands_of_the_page(desk: AwsDesk) -> None:
-    commands_of_the_page(desk, "aws", desk.account.everything)
+    commands_of_the_page(desk, "aws", desk.account.everything, {"build namespace? [y/N]": "y"})
+    assert desk.tools.docker_calls()[0]["argv"][0] == "login"
+
+
+@pytest.mark.long
+def test_docker_and_prefect_are_told_of_the_registry(desk: AwsDesk) -> None:
+    password = registry_is_handed_over(desk, desk.tools, CREATE, "AWS")
+    assert password == base64.b64decode(ecr_token(desk)).decode().partition(":")[2]
+
+
+def ecr_token(desk: AwsDesk) -> str:
+    found = desk.account.client("ecr").get_authorization_token()["authorizationData"]
+    return str(found[0]["authorizationToken"])
 
 
 @pytest.mark.long

@@ -23,9 +23,11 @@ from tests.infra.journeys import (
     creating,
     nothing_planned,
     prefect_makes_a_pool_and_runs_in_it,
+    registry_is_handed_over,
     there_and_back,
 )
 from tests.support.desk import Desk, at_a_service
+from tests.support.docker import Tools
 
 CREATE = creating("azure-container-instance:push")
 
@@ -34,6 +36,7 @@ CREATE = creating("azure-container-instance:push")
 class AzureDesk(Desk):
     block_variable = "aci_credentials"
     cloud: LocalSubscription
+    tools: Tools
 
     def pushed_by(self) -> set[tuple[str, str]]:
         """Clients that tokens were had for, and how; without the person at the desk."""
@@ -46,8 +49,10 @@ def desk_with(folder: Path, **service_variables: str) -> Iterator[AzureDesk]:
     with LocalSubscription() as cloud:
         signed_in = {"AZURE_CLIENT_ID": CLIENT, "AZURE_CLIENT_SECRET": CLIENT_SECRET, "AZURE_TENANT_ID": TENANT}
         variables = {name: value.format(url=cloud.url) for name, value in service_variables.items()}
-        with at_a_service(folder, cloud.environment() | variables, cloud.environment() | signed_in) as (env, api):
-            yield AzureDesk(env, api, cloud)
+        tools = Tools.at(folder / "tools")
+        person = cloud.environment() | signed_in | {"PATH": f"{tools.folder}:{os.environ['PATH']}"}
+        with at_a_service(folder, cloud.environment() | variables, person) as (env, api):
+            yield AzureDesk(env, api, folder, cloud, tools)
 
 
 IN_AZURE = {"IDENTITY_ENDPOINT": "{url}/msi/token", "IDENTITY_HEADER": "header"}
@@ -96,12 +101,19 @@ def test_with_the_tokens_of_another_issuer(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_the_commands_of_the_page(tmp_path: Path) -> None:
     with desk_with(tmp_path, **IN_AZURE) as desk:
-        commands_of_the_page(desk, "azure", desk.cloud.everything)
+        commands_of_the_page(desk, "azure", desk.cloud.everything, {"build namespace? [y/N]": "n"})
+
+
+@pytest.mark.long
+def test_docker_and_prefect_are_told_of_the_registry(tmp_path: Path) -> None:
+    with desk_with(tmp_path, **IN_AZURE) as desk:
+        password = registry_is_handed_over(desk, desk.tools, CREATE, "00000000-0000-0000-0000-000000000000")
+        assert desk.cloud.registry_tokens[password] == CLIENT, "as whoever types"
 
 
 @pytest.mark.long
 def test_the_unmodified_prefect_client(tmp_path: Path) -> None:
-    tools = tmp_path / "tools"
+    tools = tmp_path / "az"
     tools.mkdir()
     az = tools / "az"
     az.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "tests" / "clouds" / "azure_cli.py"} "$@"\n')

@@ -17,7 +17,10 @@ import httpx
 import pytest
 
 from tests.clients.conftest import ROOT
-from tests.clouds.google_project import LocalGoogleProject
+from tests.clouds.google_project import PERSON, LocalGoogleProject
+from tests.infra.journeys import creating, registry_is_handed_over
+from tests.support import desk as support
+from tests.support.docker import Tools
 from tests.support.service import clean_environment, client_environment, serving
 from tests.support.terminal import Terminal
 
@@ -33,10 +36,13 @@ class Desk:
     cloud: LocalGoogleProject
     url: str
     folder: Path
+    tools: Tools
 
     @property
     def env(self) -> dict[str, str]:
         env = client_environment(self.url, self.folder) | {"SKYLIFT_API_URL": self.url}
+        env |= {"PATH": f"{self.tools.folder}:{os.environ['PATH']}"}
+        env |= {"GOOGLE_APPLICATION_CREDENTIALS": str(self.folder / "key.json")}
         return env | {"SKYLIFT_HOME": str(self.folder / "client"), "SKYLIFT_GOOGLE_ENDPOINT": self.cloud.url}
 
     def types(self, *args: str) -> Terminal:
@@ -54,8 +60,9 @@ def desk(cloud: LocalGoogleProject, tmp_path: Path) -> Iterator[Desk]:
     cloud.projects["other-project"] = "Another one"
     home = tmp_path / "serve"
     home.mkdir()
+    (tmp_path / "key.json").write_text(json.dumps(cloud.key_of_person()))
     with serving(home, SKYLIFT_GOOGLE_ENDPOINT=cloud.url) as ready:
-        yield Desk(cloud, ready.url, tmp_path)
+        yield Desk(cloud, ready.url, tmp_path, Tools.at(tmp_path / "tools"))
 
 
 def test_no_changes_nothing(desk: Desk) -> None:
@@ -80,6 +87,8 @@ def test_the_tutorials_session(desk: Desk, way: str) -> None:
         terminal.until("Proceed with infrastructure provisioning? [y/N]: ")
         panel = terminal.said
         terminal.type("y")
+        terminal.until("Prefect's default build namespace? [y/N]: ")
+        terminal.type("n")
         assert terminal.end() == 0, terminal.said
     in_order(
         panel,
@@ -161,14 +170,23 @@ def test_the_commands_of_the_page(desk: Desk) -> None:
 
 
 @pytest.mark.long
+def test_docker_and_prefect_are_told_of_the_registry(desk: Desk) -> None:
+    with httpx.Client(base_url=desk.url, timeout=30) as api:
+        other = support.Desk(desk.env, api, desk.folder)
+        create = (*creating("cloud-run:push"), "--project", PROJECT)
+        password = registry_is_handed_over(other, desk.tools, create, "oauth2accesstoken")
+    assert (desk.cloud.tokens or {})[password] == PERSON
+
+
+@pytest.mark.long
 def test_the_unmodified_prefect_client(desk: Desk) -> None:
     """At a terminal, with a stand-in for the `gcloud` that it calls; and the pool that it makes runs flows."""
-    tools = desk.folder / "tools"
+    tools = desk.folder / "gcloud"
     tools.mkdir()
     gcloud = tools / "gcloud"
     gcloud.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "tests/infra/gcp/gcloud.py"} "$@"\n')
     gcloud.chmod(0o755)
-    env = desk.env | {"PATH": f"{tools}:{os.environ['PATH']}"}
+    env = desk.env | {"PATH": f"{tools}:{desk.env['PATH']}"}
     command = [
         str(PREFECT),
         "work-pool",

@@ -34,7 +34,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModalDesk]
     with LocalWorkspace() as cloud:
         nowhere = {"MODAL_SERVER_URL": cloud.url, "MODAL_CONFIG_PATH": str(tmp_path / "modal.toml")}
         with at_a_service(tmp_path, nowhere, nowhere | cloud.environment) as (env, api):
-            yield ModalDesk(env, api, cloud)
+            yield ModalDesk(env, api, tmp_path, cloud)
 
 
 def test_from_an_empty_workspace_to_a_run_and_back(desk: ModalDesk) -> None:
@@ -65,7 +65,11 @@ def test_with_a_service_users_token(desk: ModalDesk) -> None:
 
 @pytest.mark.long
 def test_the_commands_of_the_page(desk: ModalDesk) -> None:
-    commands_of_the_page(desk, "modal", desk.cloud.everything)
+    commands_of_the_page(desk, "modal", desk.cloud.everything, {})
+
+
+def test_there_is_no_registry_to_log_in_to(desk: ModalDesk) -> None:
+    assert "no registry of their own" in desk.skylift(*CREATE, "--docker-login", "--yes", code=2)
 
 
 @pytest.mark.long
