@@ -9,7 +9,7 @@ PROVIDERS := aws azurerm google random
 CLOUDS := ecs aws azure cloud-run gcp container-instance container-instance-infra modal docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo demo-cloud test test-long test-containers test-terraform package bench check lint types imports lock clean
+.PHONY: help setup demo demo-cloud test test-long test-containers test-terraform test-serverless package bench check lint types imports lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
@@ -22,16 +22,20 @@ demo-cloud: setup  ## Push runs into a local cloud: CLOUD=ecs|cloud-run|containe
 	$(BIN)/python -m tests.clouds.demo $(CLOUD)
 
 test: setup  ## Run the tests (under ten minutes on two cores)
-	$(BIN)/python -m pytest -n 2 -m "not long and not containers and not terraform" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not long and not containers and not terraform and not serverless" $(ARGS)
 
 test-long: setup  ## Run the tests that take minutes: races, kills, load
-	$(BIN)/python -m pytest -n 2 -m "long and not containers and not terraform" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "long and not containers and not terraform and not serverless" $(ARGS)
 
 test-containers: setup  ## Run the tests with real containers (installs Podman on Debian, as root)
 	$(BIN)/python -m tests.clouds.podman $(BIN)/python -m pytest -m containers $(ARGS)
 
 test-terraform: setup .venv-terraform/.done .venv-checkov/.done  ## Run terraform and checkov over all modules (needs terraform 1.11 or later)
 	$(BIN)/python -m pytest -m terraform $(ARGS)
+
+test-serverless: setup .venv-serverless/.done tests/serverless/node_modules/.done  ## Deploy serverless.yml onto the local AWS (needs npm; LAMBDA_PYTHON=path of a Python 3.13)
+	$(BIN)/python functions/package_aws.py --python $(LAMBDA_PYTHON)
+	$(BIN)/python -m pytest -m serverless $(ARGS)
 
 package: $(VENV)/.dev  ## Zip the cloud functions into dist/ (LAMBDA_PYTHON=path of a Python 3.13), and measure them
 	$(BIN)/python functions/package_aws.py --python $(LAMBDA_PYTHON)
@@ -62,6 +66,8 @@ lock:  ## Pin the requirements anew from pyproject.toml (needs uv)
 		$(filter-out --universal,$(LOCK)) -c requirements/dev.txt -o requirements/gcp.txt
 	uv pip compile pyproject.toml --extra azure --python-version 3.13 --python-platform x86_64-manylinux_2_28 \
 		$(filter-out --universal,$(LOCK)) -c requirements/dev.txt -o requirements/azure.txt
+	uv pip compile --group pyproject.toml:serverless --python-version 3.13 $(LOCK) -c requirements/dev.txt \
+		-o requirements/serverless.txt
 	uv pip compile --group pyproject.toml:build $(LOCK) -o requirements/build.txt
 	uv pip compile --group pyproject.toml:prefect --python-version 3.11 $(LOCK) -o requirements/prefect.txt
 	uv pip compile --group pyproject.toml:terraform --no-deps $(LOCK) -o requirements/terraform.txt
@@ -69,7 +75,7 @@ lock:  ## Pin the requirements anew from pyproject.toml (needs uv)
 
 
 clean:  ## Remove what the targets made
-	rm -rf $(VENV) .venv-* .containers_cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	rm -rf $(VENV) .venv-* tests/serverless/node_modules .serverless .containers_cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -85,6 +91,15 @@ $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
 .venv-prefect/.done: requirements/prefect.txt
 	$(PYTHON) -m venv .venv-prefect
 	.venv-prefect/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
+	@touch $@
+
+.venv-serverless/.done: requirements/serverless.txt
+	$(LAMBDA_PYTHON) -m venv .venv-serverless
+	.venv-serverless/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
+
+tests/serverless/node_modules/.done: tests/serverless/package-lock.json
+	npm ci --prefix tests/serverless --no-audit --no-fund --loglevel error
 	@touch $@
 
 # What the vendors publish of their providers is 190 MB; only the schemas that are in it are kept.
