@@ -11,6 +11,7 @@ from skylift_functions.aws.batches import Wakes
 from skylift_functions.aws.deadline import Context, Deadline
 from skylift_functions.aws.installation import installation
 from skylift_functions.aws.telemetry import make_logger, make_metrics, publish, tell_launches
+from skylift_functions.aws.tracing import traced
 
 logger, metrics = make_logger("dispatch"), make_metrics()
 
@@ -28,7 +29,10 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
 def _act(wakeup: Wakeup, deadline: times.Deadline) -> bool:
     if not isinstance(wakeup, Dispatch):
         raise TypeError(f"{type(wakeup).__name__} is in the queue of dispatch")
-    report = dispatch(installation().parts, wakeup.pool_id, until=deadline.until)
+    with traced("dispatch") as about:
+        about["pool"] = str(wakeup.pool_id)
+        report = dispatch(installation().parts, wakeup.pool_id, until=deadline.until)
+        about |= {"claimed": report.claimed, "launched": report.launched}
     tell_launches(metrics, report)
     if report.claimed:
         logger.info("Dispatched", extra={"pool": str(wakeup.pool_id), "claimed": report.claimed})

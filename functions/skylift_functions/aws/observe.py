@@ -12,6 +12,7 @@ from skylift_functions.aws.batches import Wakes, is_batch
 from skylift_functions.aws.deadline import Context, Deadline
 from skylift_functions.aws.installation import installation
 from skylift_functions.aws.telemetry import count, make_logger, make_metrics, publish
+from skylift_functions.aws.tracing import traced
 from skylift_functions.sweeps import hear, sweep
 
 SPEAKERS = {"aws.ecs": "ecs:push"}
@@ -27,7 +28,9 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any] | None:
         if is_batch(event):
             return Wakes(here, logger, deadline, _act).answer(event, context)
         logger.set_correlation_id(str(event.get("id", "")))
-        hear(here, SPEAKERS.get(str(event.get("source"))), event, partial(count, metrics))
+        with traced("hear") as about:
+            about["source"] = str(event.get("source"))
+            hear(here, SPEAKERS.get(str(event.get("source"))), event, partial(count, metrics))
         return None
     finally:
         here.wakeups.flush()
@@ -37,4 +40,5 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any] | None:
 def _act(wakeup: Wakeup, deadline: times.Deadline) -> bool:
     if not isinstance(wakeup, Observe):
         raise TypeError(f"{type(wakeup).__name__} is in the queue of observe")
-    return sweep(installation(), deadline, partial(count, metrics))
+    with traced("sweep"):
+        return sweep(installation(), deadline, partial(count, metrics))

@@ -11,6 +11,7 @@ from skylift_functions.aws.batches import Wakes, is_batch
 from skylift_functions.aws.deadline import Context, Deadline
 from skylift_functions.aws.installation import installation
 from skylift_functions.aws.telemetry import count, make_logger, make_metrics, publish
+from skylift_functions.aws.tracing import traced
 from skylift_functions.ticks import continue_schedules, tick
 
 logger, metrics = make_logger("schedule"), make_metrics()
@@ -23,7 +24,8 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any] | None:
         if is_batch(event):
             return Wakes(here, logger, deadline, _act).answer(event, context)
         logger.set_correlation_id(str(event.get("id") or context.aws_request_id))
-        tick(here, deadline, partial(count, metrics))
+        with traced("tick"):
+            tick(here, deadline, partial(count, metrics))
         return None
     finally:
         here.wakeups.flush()
@@ -34,4 +36,5 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any] | None:
 def _act(wakeup: Wakeup, deadline: times.Deadline) -> bool:
     if not isinstance(wakeup, Schedule):
         raise TypeError(f"{type(wakeup).__name__} is in the queue of schedule")
-    return continue_schedules(installation(), deadline)
+    with traced("continue_schedules"):
+        return continue_schedules(installation(), deadline)

@@ -22,6 +22,7 @@ from skylift.webhooks.deliveries import Delivery
 from skylift_functions.aws.deadline import Context
 from skylift_functions.aws.installation import installation
 from skylift_functions.aws.telemetry import count, make_logger, make_metrics, publish
+from skylift_functions.aws.tracing import traced
 
 VERBS = {"POST": reception.deliver, "OPTIONS": reception.consent}
 
@@ -32,12 +33,20 @@ logger, metrics = make_logger("trigger"), make_metrics()
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     here = installation()
     try:
-        reply = answer(here.parts, event)
+        with traced("deliver") as about:
+            reply = answer(here.parts, event)
+            about |= {"webhook": _last(event), "status": reply.status}
+            if run := reply.body.get("flow_run_id"):
+                about["flow_run"] = run
         count(metrics, Deliveries=reply.status == 202, Refusals=400 <= reply.status < 500)
         return _told(reply)
     finally:
         here.wakeups.flush()  # the run is durable, and dispatch hears of it before the sender does
         publish(metrics)
+
+
+def _last(event: Mapping[str, Any]) -> str:
+    return str(event["requestContext"]["http"]["path"]).rpartition("/")[2]
 
 
 def answer(parts: Parts, event: Mapping[str, Any]) -> Reply:
