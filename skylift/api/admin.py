@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from skylift import __version__
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
+from skylift.api.routing import Router
 from skylift.models.base import Wire
 from skylift.store import result_storage
 
 CLIENT_VERSION = "3.99.0"
 """Clients refuse another major version than their own, and grumble about an older one than theirs."""
 
-router = APIRouter(tags=["Service"])
+router = Router(tags=["Service"])
 
 
 @router.get("/health", dependencies=[scopes.OPEN])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
+from skylift.api.routing import Router
 from skylift.models.api_keys import ApiKey, ApiKeyCreate, NewApiKey
 from skylift.store import api_keys
 
-router = APIRouter(prefix="/api_keys", tags=["API keys"])
+router = Router(prefix="/api_keys", tags=["API keys"])
 
 
 @router.post("/", status_code=201, dependencies=[scopes.NONE])

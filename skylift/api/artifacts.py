@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from skylift.api import scopes
 from skylift.api.deps import FilterBody, PartsDep
+from skylift.api.routing import Router
 from skylift.api.scopes import Caller, CallerDep
 from skylift.models.artifacts import Artifact, ArtifactCollection, ArtifactCreate, ArtifactUpdate
 from skylift.parts import Parts
 from skylift.store import artifacts
 
-router = APIRouter(prefix="/artifacts", tags=["Artifacts"])
+router = Router(prefix="/artifacts", tags=["Artifacts"])
 
 
 @router.post("/", status_code=201, dependencies=[scopes.own_by_body(in_hooks=True)])

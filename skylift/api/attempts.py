@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from skylift import admission
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
+from skylift.api.routing import Router
 from skylift.bootstrap import runner_sha256, runner_source
 from skylift.errors import NotFoundError
 from skylift.models.runs import Admission, Beat, Ended, Terms
 from skylift.models.states import State
 
-router = APIRouter(tags=["Attempts"])
+router = Router(tags=["Attempts"])
 
 
 @router.get("/skylift/runner/{sha256}.py", dependencies=[scopes.OPEN])

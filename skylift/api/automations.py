@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from skylift.api import scopes
+from skylift.api.routing import Router
 from skylift.errors import NotFoundError
 
 NOT_SERVED = (
@@ -17,7 +17,7 @@ NOT_SERVED = (
     "run ended, use the flow's own hooks (on_completion, on_failure, on_crashed, on_cancellation)."
 )
 
-router = APIRouter(prefix="/automations", tags=["Automations"])
+router = Router(prefix="/automations", tags=["Automations"])
 
 
 @router.post("/", status_code=501, dependencies=[scopes.NONE])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 
 from skylift.api import scopes
 from skylift.api.deps import Filter, FilterBody, PartsDep
+from skylift.api.routing import Router
 from skylift.api.scopes import Caller, CallerDep
 from skylift.models.api_keys import Role
 from skylift.models.stored_values import (
@@ -37,7 +38,7 @@ async def _wants_secrets(caller: CallerDep, include_secrets: bool = False) -> bo
 
 IncludeSecrets = Annotated[bool, Depends(_wants_secrets)]
 
-router = APIRouter(tags=["Blocks"])
+router = Router(tags=["Blocks"])
 
 
 @router.post("/block_types/", status_code=201, dependencies=[scopes.KEPT_WRITE])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
-
 from skylift import collections
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
+from skylift.api.routing import Router
 
-router = APIRouter(prefix="/collections", tags=["Collections"])
+router = Router(prefix="/collections", tags=["Collections"])
 
 
 @router.get("/views/aggregate-worker-metadata", dependencies=[scopes.SHARED_READ])

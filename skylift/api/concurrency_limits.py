@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Response
+from fastapi import Body, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy import Row
 
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
+from skylift.api.routing import Router
 from skylift.errors import NotFoundError
 from skylift.models.base import Wire
 from skylift.models.limits import (
@@ -38,8 +39,8 @@ from skylift.store.filters import page_of
 FOREVER = 100 * 365 * 24 * 60 * 60.0
 """Seconds. Who takes slots of tags through the older routes cannot renew a lease."""
 
-by_name = APIRouter(prefix="/v2/concurrency_limits", tags=["Concurrency limits"])
-by_tag = APIRouter(prefix="/concurrency_limits", tags=["Concurrency limits on tags"])
+by_name = Router(prefix="/v2/concurrency_limits", tags=["Concurrency limits"])
+by_tag = Router(prefix="/concurrency_limits", tags=["Concurrency limits on tags"])
 
 
 class Page(Wire):

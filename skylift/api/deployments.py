@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import Body, Query, Response
 from pydantic import BaseModel
 from sqlalchemy import Row
 
@@ -14,6 +14,7 @@ from skylift import new_runs
 from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.api.pages import BulkBody, Deleted, Page, PageBody, matching_ids, read_page
+from skylift.api.routing import Router
 from skylift.api.scopes import CallerDep
 from skylift.errors import InvalidError
 from skylift.models.base import Instant, Wire
@@ -32,7 +33,7 @@ from skylift.parts import Parts
 from skylift.schedule import continue_ledger
 from skylift.store import Tx, deployments, pools
 
-router = APIRouter(prefix="/deployments", tags=["Deployments"])
+router = Router(prefix="/deployments", tags=["Deployments"])
 
 
 @router.post("/", status_code=201, dependencies=[scopes.DEPLOY])

@@ -12,13 +12,13 @@ from uuid import UUID
 
 from anyio import EndOfStream, WouldBlock, create_memory_object_stream, create_task_group, to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from fastapi import APIRouter
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.websockets import WebSocketDisconnect
 
 from skylift.api import events as rest
 from skylift.api import scopes
+from skylift.api.routing import Router
 from skylift.api.sockets import FAULT, REFUSED, TRY_LATER, Connection, Greeted, while_open
 from skylift.errors import ForbiddenError, InvalidError, SkyliftError
 from skylift.feeds import Feeds, Listener
@@ -41,7 +41,7 @@ BACKFILL = timedelta(minutes=15)
 PAGE = 200
 MAX_PAST_LOGS = 1_000
 
-router = APIRouter(tags=["Events"])
+router = Router(tags=["Events"])
 
 
 # -- in ---------------------------------------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ def _past_logs(connection: Connection, wanted: Wanted) -> list[Log]:
     since = max((term.value for term in wanted.terms if term.operator == "after_"), default=None)
     if since is None:
         return []
-    with connection.parts.store.reading() as tx:
+    with connection.parts.store.reading(streams=True) as tx:
         recent = Wanted((*wanted.terms, Term("timestamp", "after_", max(since, tx.now - BACKFILL))))
         return list(islice(logs.lines(tx, recent), MAX_PAST_LOGS))
 

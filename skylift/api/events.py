@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Request
+from fastapi import Body, Query, Request
 
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
+from skylift.api.routing import Router
 from skylift.api.scopes import Caller, CallerDep
 from skylift.errors import InvalidError
 from skylift.models.event_filters import EventFilter
@@ -27,7 +28,7 @@ MAX_POST = 5_000
 AT_ONCE = 500
 """Events that are stored in one transaction."""
 
-router = APIRouter(prefix="/events", tags=["Events"])
+router = Router(prefix="/events", tags=["Events"])
 
 
 @router.post("", status_code=204, dependencies=[scopes.own_by_body(after_end=True)])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Request
+from fastapi import Body, Request
 from pydantic import BaseModel
 
 from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, Filtering, PartsDep
 from skylift.api.pages import Bulk, BulkBody, Deleted, Page, PageBody, matching_ids, read_page
+from skylift.api.routing import Router
 from skylift.errors import NotFoundError
 from skylift.models.base import Instant
 from skylift.models.runs import BulkResult, FlowRun, HistoryInterval
@@ -18,7 +19,7 @@ from skylift.models.states import StateCreate
 from skylift.store import Tx, proposals, run_times, runs
 from skylift.transitions import Author
 
-router = APIRouter(prefix="/flow_runs", tags=["Flow runs"])
+router = Router(prefix="/flow_runs", tags=["Flow runs"])
 
 
 class FlowRunPage(Page):

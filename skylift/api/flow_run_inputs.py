@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 from pydantic import Field
 
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
+from skylift.api.routing import Router
 from skylift.models.api_keys import Role
 from skylift.models.base import Wire
 from skylift.models.runs import FlowRunInput, InputCreate
 from skylift.store import inputs
 
-router = APIRouter(prefix="/flow_runs", tags=["Flow run inputs"])
+router = Router(prefix="/flow_runs", tags=["Flow run inputs"])
 
 
 class InputFilter(Wire):

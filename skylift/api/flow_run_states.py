@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
+from skylift.api.routing import Router
 from skylift.api.scopes import CallerDep
 from skylift.models.states import State
 from skylift.store import runs
 
-router = APIRouter(prefix="/flow_run_states", tags=["Flow run states"])
+router = Router(prefix="/flow_run_states", tags=["Flow run states"])
 
 
 @router.get("/", dependencies=[scopes.seen()])

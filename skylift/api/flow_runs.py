@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Response
+from fastapi import Body, Response
 from pydantic import BaseModel
 
 from skylift import new_runs, resume
 from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, PartsDep
+from skylift.api.routing import Router
 from skylift.api.scopes import CallerDep
 from skylift.check import links
 from skylift.errors import ForbiddenError
@@ -28,7 +29,7 @@ from skylift.models.states import State
 from skylift.store import Tx, flows, proposals, runs, timeline
 from skylift.transitions import Author
 
-router = APIRouter(prefix="/flow_runs", tags=["Flow runs"])
+router = Router(prefix="/flow_runs", tags=["Flow runs"])
 
 
 @router.post("/", status_code=201, dependencies=[scopes.SHARED_WRITE])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from skylift.api import scopes
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.api.pages import BulkBody, Deleted, Page, PageBody, matching_ids, read_page
+from skylift.api.routing import Router
 from skylift.models.flows import Flow, FlowCreate, FlowUpdate
 from skylift.store import Tx, flows
 
-router = APIRouter(prefix="/flows", tags=["Flows"])
+router = Router(prefix="/flows", tags=["Flows"])
 
 
 @router.post("/", status_code=201, dependencies=[scopes.SHARED_WRITE])

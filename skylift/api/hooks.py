@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
 from skylift import reception
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
 from skylift.api.errors import response
+from skylift.api.routing import Router
 from skylift.models.webhooks import Receipt
 from skylift.webhooks.deliveries import Delivery
 
-router = APIRouter(prefix="/hooks", tags=["Webhooks"])
+router = Router(prefix="/hooks", tags=["Webhooks"])
 
 
 @router.post("/{webhook_id}", status_code=202, response_model=Receipt, dependencies=[scopes.OPEN])

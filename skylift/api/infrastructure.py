@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
+from skylift.api.routing import Router
 from skylift.errors import NotFoundError
 from skylift.models.base import JsonObject, Name
 from skylift.store import infrastructure
 
-router = APIRouter(tags=["Infrastructure"])
+router = Router(tags=["Infrastructure"])
 
 
 class InstallationIdentity(BaseModel):

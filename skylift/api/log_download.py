@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
+from skylift.api.routing import Router
 from skylift.models.api_keys import Role
 from skylift.parts import Parts
 from skylift.store import logs, runs
@@ -22,7 +22,7 @@ from skylift.store import logs, runs
 COLUMNS = ("timestamp", "level", "flow_run_id", "task_run_id", "message")
 LINES = 500
 
-router = APIRouter(prefix="/flow_runs", tags=["Flow runs"])
+router = Router(prefix="/flow_runs", tags=["Flow runs"])
 
 
 @router.get("/{flow_run_id}/logs/download", dependencies=[scopes.own("flow_run_id", role=Role.VIEWER)])
@@ -36,7 +36,7 @@ def download_logs(parts: PartsDep, flow_run_id: UUID) -> StreamingResponse:
 
 def _csv(parts: Parts, flow_run_id: UUID) -> Iterator[str]:
     yield _rows([COLUMNS])
-    with parts.store.reading() as tx:
+    with parts.store.reading(streams=True) as tx:
         found = logs.lines(tx, logs.read_wanted({"logs": {"flow_run_id": {"any_": [str(flow_run_id)]}}}))
         while chunk := list(islice(found, LINES)):
             yield _rows([[getattr(line, column) for column in COLUMNS] for line in chunk])

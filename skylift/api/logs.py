@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from skylift.api import scopes
 from skylift.api.deps import FilterBody, PartsDep
+from skylift.api.routing import Router
 from skylift.api.scopes import CallerDep
 from skylift.errors import ForbiddenError
 from skylift.models.api_keys import Role
 from skylift.models.runs import Log, LogCreate
 from skylift.store import logs
 
-router = APIRouter(prefix="/logs", tags=["Logs"])
+router = Router(prefix="/logs", tags=["Logs"])
 
 
 @router.post("/", status_code=201, dependencies=[scopes.own_by_body(after_end=True)])
@@ -28,6 +27,6 @@ def filter_logs(parts: PartsDep, caller: CallerDep, body: FilterBody) -> list[Lo
     runs = logs.read_wanted(body.asked).runs()
     if caller.is_run and runs is None:
         raise ForbiddenError("The token of a run must filter by its own flow_run_id")
-    with parts.store.reading() as tx:
+    with parts.store.reading(streams=True) as tx:
         caller.must_see(tx, *(runs or []))
         return logs.find(tx, body.asked, body.sort, body.limit, body.offset)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from skylift.api import scopes
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.api.pages import Page, PageBody, read_page
+from skylift.api.routing import Router
 from skylift.api.scopes import CallerDep
 from skylift.models.runs import OrchestrationResult, SetState
 from skylift.models.states import State
 from skylift.models.task_runs import TaskRun, TaskRunCreate, TaskRunUpdate
 from skylift.store import Tx, task_runs
 
-router = APIRouter(prefix="/task_runs", tags=["Task runs"])
-states_router = APIRouter(prefix="/task_run_states", tags=["Task run states"])
+router = Router(prefix="/task_runs", tags=["Task runs"])
+states_router = Router(prefix="/task_run_states", tags=["Task run states"])
 
 
 @router.post("/", status_code=201, dependencies=[scopes.own_by_body()])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
+from skylift.api.routing import Router
 from skylift.models.upkeep import Retained, Rotated, UpkeepOrder
 from skylift.retention import retention
 from skylift.security.rotation import rotate
@@ -16,7 +17,7 @@ from skylift.security.rotation import rotate
 LONGEST = 20.0
 """Seconds that one call works for."""
 
-router = APIRouter(prefix="/skylift", tags=["Upkeep"])
+router = Router(prefix="/skylift", tags=["Upkeep"])
 
 OrderBody = Annotated[UpkeepOrder, Body(default_factory=UpkeepOrder)]
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from skylift.api import scopes
 from skylift.api.deps import FilterBody, PartsDep
+from skylift.api.routing import Router
 from skylift.models.stored_values import Variable, VariableCreate, VariableUpdate
 from skylift.store import variables
 
-router = APIRouter(prefix="/variables", tags=["Variables"])
+router = Router(prefix="/variables", tags=["Variables"])
 
 
 @router.post("/", status_code=201, dependencies=[scopes.SHARED_WRITE])

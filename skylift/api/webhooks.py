@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query
+from fastapi import Body, Query
 
 from skylift import webhook_keeping
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
+from skylift.api.routing import Router
 from skylift.models.webhooks import (
     NewWebhook,
     Trial,
@@ -21,7 +22,7 @@ from skylift.models.webhooks import (
 )
 from skylift.store import webhooks
 
-router = APIRouter(prefix="/skylift/webhooks", tags=["Webhooks"])
+router = Router(prefix="/skylift/webhooks", tags=["Webhooks"])
 
 
 @router.post("/", status_code=201, dependencies=[scopes.DEPLOY])

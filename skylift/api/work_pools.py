@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 
 from skylift import check, collections
 from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, PartsDep
+from skylift.api.routing import Router
 from skylift.models.pools import WorkPool, WorkPoolCreate, WorkPoolUpdate, WorkQueue, WorkQueueCreate, WorkQueueUpdate
 from skylift.models.runs import Holder
 from skylift.models.workers import PoolSlots, PoolSlotsQuery
@@ -18,7 +19,7 @@ from skylift.store import Tx, attempts, pools, slots
 from skylift.store.filters import select_filtered
 from skylift.store.tables import work_queues
 
-router = APIRouter(prefix="/work_pools", tags=["Work pools"])
+router = Router(prefix="/work_pools", tags=["Work pools"])
 
 
 @router.post("/", status_code=201, dependencies=[scopes.NONE])

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from fastapi.responses import JSONResponse
 
 from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, PartsDep
+from skylift.api.routing import Router
 from skylift.errors import InvalidError
 from skylift.models.pools import WorkQueue, WorkQueueCreate, WorkQueueUpdate
 from skylift.models.workers import QueueHealth, QueueSlots, QueueSlotsQuery
 from skylift.store import pools, slots
 
-router = APIRouter(prefix="/work_queues", tags=["Work queues"])
+router = Router(prefix="/work_queues", tags=["Work queues"])
 
 
 @router.post("/", status_code=422, dependencies=[scopes.NONE])

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from sqlalchemy import Row
 
 from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, PartsDep
+from skylift.api.routing import Router
 from skylift.models.runs import FlowRun
 from skylift.models.workers import (
     DeploymentsQuery,
@@ -27,7 +28,7 @@ from skylift.models.workers import (
 from skylift.store import Tx, pools, pull, runs, workers
 from skylift.store.filters import MAX_LIMIT
 
-router = APIRouter(tags=["Workers"])
+router = Router(tags=["Workers"])
 
 
 @router.post("/work_pools/{name}/workers/heartbeat", status_code=204, dependencies=[scopes.DEPLOY])

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Row, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy import Connection, Dialect, Engine, Row, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidatePoolError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from skylift.clock import Clock
 from skylift.errors import ConflictError, MissingExtraError, SkyliftError
@@ -30,6 +32,8 @@ T = TypeVar("T")
 RETRIED_SQLSTATES = {"40001", "40P01"}  # serialization_failure, deadlock_detected
 ATTEMPTS = 12
 BUSY_SECONDS = 30.0
+IDLE_SECONDS = 1.0
+"""After which a connection to PostgreSQL is tried before it is used."""
 
 
 class TryAgainError(ConflictError):
@@ -42,11 +46,19 @@ class StoreBusyError(SkyliftError):
 
 @dataclass(frozen=True, slots=True)
 class Tx:
-    """A transaction under way: its connection, and the one instant that it calls now."""
+    """A transaction under way."""
 
     conn: Connection
-    now: datetime
+    clock: Callable[[Connection], datetime]
     wakeups: dict[Wakeup, datetime] = field(default_factory=dict)
+    _instant: list[datetime] = field(default_factory=list)
+
+    @property
+    def now(self) -> datetime:
+        """The one instant that it calls now: that of its first question for it."""
+        if not self._instant:
+            self._instant.append(self.clock(self.conn))
+        return self._instant[0]
 
     def wake(self, wakeup: Wakeup, at: datetime) -> None:
         """Send this wakeup once the transaction is committed; of several that are equal the earliest."""
@@ -84,6 +96,9 @@ class Store:
         self.wakeups = wakeups or NoWakeups()
         self.engine = self._engine(isolation_level, pool_size)
         self.dialect = self.engine.dialect.name
+        self.readers = self.engine
+        if self.dialect == "postgresql":
+            self.readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._installation_id: UUID | None = None
 
     def _engine(self, isolation_level: str | None, pool_size: int) -> Engine:
@@ -100,11 +115,14 @@ class Store:
         if isolation_level:
             options["isolation_level"] = isolation_level
         try:
-            return create_engine(self.url, pool_pre_ping=True, **options)
+            engine = create_engine(self.url, **options)
         except ModuleNotFoundError as error:
             raise MissingExtraError(
                 f"PostgreSQL needs the extra 'postgres' ({error.name} is missing): pip install 'skylift[postgres]'"
             ) from error
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", partial(_probe, engine.dialect))
+        return engine
 
     @property
     def answers_at_once(self) -> bool:
@@ -118,7 +136,7 @@ class Store:
                 with self.engine.connect() as conn:
                     conn = conn.execution_options(skylift_write=True)
                     with conn.begin():
-                        tx = Tx(conn, self._now(conn))
+                        tx = Tx(conn, self._now)
                         result = work(tx, *args, **kwargs)
                 for wakeup, at in tx.wakeups.items():
                     self.wakeups.send(wakeup, at)
@@ -135,19 +153,20 @@ class Store:
         raise AssertionError("unreachable")
 
     @contextmanager
-    def reading(self) -> Iterator[Tx]:
-        """A transaction that only reads."""
-        with self.engine.connect() as conn, conn.begin():
-            yield Tx(conn, self._now(conn))
+    def reading(self, *, streams: bool = False) -> Iterator[Tx]:
+        """For what only reads. On PostgreSQL each statement is a transaction of its own, which saves two trips to the
+        database: what it sees is what was committed before it, in a longer transaction too.
+
+        `streams`: rows are to come bit by bit, for which PostgreSQL needs a transaction around.
+        """
+        engine = self.engine if streams else self.readers
+        with engine.connect() as conn, conn.begin():
+            yield Tx(conn, self._now)
 
     def holds(self, statement: Any) -> bool:
-        """Whether the statement finds a row. By itself, without a transaction or an instant around it: one trip to the
-        database instead of four."""
-        if self.answers_at_once:
-            with self.reading() as tx:
-                return tx.one(statement) is not None
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
-            return conn.execute(statement).first() is not None
+        """Whether the statement finds a row."""
+        with self.reading() as tx:
+            return tx.one(statement) is not None
 
     def _now(self, conn: Connection) -> datetime:
         if self.clock:
@@ -215,6 +234,21 @@ def _installation_id(tx: Tx) -> UUID:
     except IntegrityError as error:
         raise TryAgainError("Another process has just given this installation its id") from error
     return made
+
+
+def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = time.time()
+
+
+def _probe(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Whether a connection that nobody has used for a moment still is one; a trip that busy ones need not make. By the
+    wall clock: the other stands still while a function is frozen."""
+    if 0 <= time.time() - record.info.get("used", 0.0) < IDLE_SECONDS:
+        return
+    try:
+        dialect.do_ping(connection)
+    except Exception as error:
+        raise InvalidatePoolError from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

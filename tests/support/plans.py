@@ -101,13 +101,18 @@ def explained(store: Store) -> Iterator[Plans]:
         event.remove(store.engine, "before_cursor_execute", before)
 
 
+_ALONE = ("BEGIN", "ROLLBACK")
+_WITHIN = ("SAVEPOINT explained", "ROLLBACK TO SAVEPOINT explained", "RELEASE SAVEPOINT explained")
+
+
 def _explain(connection: Any, sql: str, values: Any) -> Explained:
+    begin, *undo = _ALONE if connection.autocommit else _WITHIN
     with connection.cursor() as cursor:
-        cursor.execute("SAVEPOINT explained")
+        cursor.execute(begin)
         cursor.execute(_EXPLAIN + sql, values)
         plan = cursor.fetchone()[0][0]["Plan"]
-        cursor.execute("ROLLBACK TO SAVEPOINT explained")
-        cursor.execute("RELEASE SAVEPOINT explained")
+        for each in undo:
+            cursor.execute(each)
     return Explained(
         sql=sql,
         buffers=plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] + plan["Temp Read Blocks"],
