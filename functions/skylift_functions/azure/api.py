@@ -31,6 +31,6 @@ def _served() -> func.AsgiMiddleware:
         if not _started:
             parts = installation().parts
             parts.store.ensure_current()
-            check_keys(parts, "set SKYLIFT_API_KEY to a reference to a secret in Key Vault")
+            check_keys(parts, "set SKYLIFT_API_KEY_FROM to the address of a secret that holds one")
             _started.append(func.AsgiMiddleware(create_app(parts)))  # type: ignore[no-untyped-call]
         return _started[0]

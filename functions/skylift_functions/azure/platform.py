@@ -77,9 +77,9 @@ PLATFORM = AzurePlatform(
     ),
     {"{queues}": (*RECEIVE, *SEND), "{secrets}": READ_SECRETS},
     {
-        "SKYLIFT_DATABASE_URL": "the database's URL: a reference to a secret in Key Vault",
-        "SKYLIFT_SECRET_KEY": "the keys that secrets are sealed with, the newest first: a reference too",
-        "SKYLIFT_API_KEY": "one more admin key for the API: a reference too",
+        "SKYLIFT_DATABASE_URL_FROM": "where the database's URL is: address of a secret in Key Vault",
+        "SKYLIFT_SECRET_KEY_FROM": "where the keys are that secrets are sealed with: Fernet keys, the newest first",
+        "SKYLIFT_API_KEY_FROM": "where one more admin key for the API is",
         "SKYLIFT_API_URL": "where runs reach the API; ends with /api",
         ENDPOINT: "address of the storage account's queues: https://NAME.queue.core.windows.net",
         f"{CONNECTION}__credential": "managedidentity",

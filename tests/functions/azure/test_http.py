@@ -40,4 +40,4 @@ def test_deliveries_that_are_not_right_are_refused_and_make_nothing(world: World
 def test_without_a_key_it_does_not_start_and_says_why(world: World) -> None:
     world.configure({"SKYLIFT_API_KEY": ""})
     assert httpx.get(f"{world.front.url}/api/health", timeout=60).status_code == 500
-    assert "set SKYLIFT_API_KEY" in (world.folder / "http.log").read_text()
+    assert "set SKYLIFT_API_KEY_FROM" in (world.folder / "http.log").read_text()

@@ -77,7 +77,10 @@ def test_settings_and_roles_are_documented() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"SKYLIFT_DATABASE_URL": ""}, "Set SKYLIFT_DATABASE_URL"),
+        ({"SKYLIFT_DATABASE_URL": ""}, "Set SKYLIFT_DATABASE_URL_FROM"),
+        ({"SKYLIFT_SECRET_KEY": ""}, "Set SKYLIFT_SECRET_KEY_FROM"),
+        ({"SKYLIFT_API_KEY_FROM": "hunter2"}, "SKYLIFT_API_KEY_FROM must be the address of a secret"),
+        ({"SKYLIFT_API_KEY_FROM": "https://v.vault.azure.net/secrets/hunter2"}, "the app has none"),
         ({"SKYLIFT_SECRET_KEY": "@Microsoft.KeyVault(SecretUri=https://v/hunter2)"}, "SKYLIFT_SECRET_KEY refers to"),
         ({"SKYLIFT_API_KEY": "@Microsoft.KeyVault(SecretUri=https://v/hunter2)"}, "SKYLIFT_API_KEY refers to"),
         ({"SKYLIFT_API_URL": ""}, "Set SKYLIFT_API_URL"),
