@@ -83,10 +83,10 @@ class NoDefaultVpc(EmptyAccount):
     default_vpc = False
 
 
-def layout(account: type[EmptyAccount], **answers: Any) -> Layout:
+def layout(account: type[EmptyAccount], pool: PoolIdentity = POOL, **answers: Any) -> Layout:
     """What `--provision-infra` would make, by its own code."""
     defaults = {each.name: each.default for each in EcsProvisioner().questions}
-    return Layout(account(REGION), POOL, defaults | answers)
+    return Layout(account(REGION), pool, defaults | answers)
 
 
 Variant = tuple[type[EmptyAccount], dict[str, Any], dict[str, Any]]
@@ -187,31 +187,36 @@ def test_skylift_is_told_and_told_again(workspace: Open, tmp_path: Path) -> None
         assert "Apply complete!" in said
         pool = inspected(service.url)
         assert (pool["type"], pool["status"], pool["concurrency_limit"]) == ("ecs:push", "READY", 20)
-        stated = json.loads((tmp_path / "state").read_text())
-        made = {f"{each['type']}.{each['name']}": each["instances"] for each in stated["resources"]}
-        defaults = {
-            name: each["default"]
-            for name, each in pool["base_job_template"]["variables"]["properties"].items()
-            if each.get("default") is not None
-        }
-        assert defaults["execution_role_arn"] == made["aws_iam_role.execution"][0]["attributes"]["arn"]
-        assert defaults["subnets"] == [each["attributes"]["id"] for each in made["aws_subnet.this"]]
-        assert defaults["pool_secret"] == made["aws_secretsmanager_secret.admission"][0]["attributes"]["arn"]
         (admits,) = pool["settings"]["admission_secrets"]
         assert len(admits) == 64
         assert admits not in (tmp_path / "state").read_text()
-        expected = layout(NoDefaultVpc).handover(dict.fromkeys(ALL_MADE, ANYTHING))
-        assert {*expected.variables} <= {*defaults}
+        expected = layout(NoDefaultVpc, EXAMPLE).handover(made_by(json.loads((tmp_path / "state").read_text())))
+        properties = pool["base_job_template"]["variables"]["properties"]
+        assert {name: properties[name]["default"] for name in expected.variables} == expected.variables
         block = block_of(service.url)
-        assert {*block} >= {*expected.block_data}
-        assert block["role_arn"] == made["aws_iam_role.dispatcher"][0]["attributes"]["arn"]
+        assert {name: block[name] for name in expected.block_data} == expected.block_data
 
         assert "0 added, 0 changed, 0 destroyed" in apply(terraform, env), "the second time there is nothing to do"
         assert inspected(service.url) == pool
 
 
-ANYTHING = {"arn": "a", "id": "i", "uri": "u", "sha256": "s", "vpc": "v", "subnets": []}
-ALL_MADE = ("execution", "task", "dispatcher", "secret", "repository", "network", "security-group", "vpc")
+EXAMPLE = PoolIdentity("nightly", "ecs:push", UUID(int=0))
+
+
+def made_by(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What terraform made, as the provisioner has it."""
+    found = {f"{each['type']}.{each['name']}": each["instances"] for each in state["resources"]}
+    roles = {name: found[f"aws_iam_role.{name}"] for name in ("execution", "task", "dispatcher")}
+    others = {
+        "secret": found["aws_secretsmanager_secret.admission"],
+        "repository": found["aws_ecr_repository.this"],
+        "vpc": found["aws_vpc.this"],
+        "security-group": found["aws_security_group.this"],
+    }
+    subnets = {f"subnet-{at}": [each] for at, each in enumerate(found["aws_subnet.this"])}
+    made = {name: {**each[0]["attributes"], "sha256": ""} for name, each in {**roles, **others, **subnets}.items()}
+    made["repository"]["uri"] = made["repository"]["repository_url"]
+    return made
 
 
 def inspected(url: str) -> dict[str, Any]:
