@@ -11,7 +11,7 @@ import ipaddress
 import json
 import os
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -41,8 +41,10 @@ class Credentials(BaseModel):
     workload_identity_provider: str | None = Field(
         default=None, pattern=r"^projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+$"
     )
-    """By which a process that is somebody in AWS becomes somebody here. No more of the configuration than this is
-    taken from a block: it would say which files are read, and where they are sent."""
+    """By which a process that is somebody in AWS or Azure becomes somebody here. No more of the configuration than this
+    is taken from a block: it would say which files are read, and where they are sent."""
+    azure_application: str | None = Field(default=None, pattern=r"^api://[\w.~/-]+$")
+    """In Azure: the application id URI that tokens are asked for, and which they are worth nothing beyond."""
 
     @field_validator("service_account_info", mode="before")
     @classmethod
@@ -62,6 +64,7 @@ class Credentials(BaseModel):
             self.service_account_file,
             self.impersonate_service_account,
             self.workload_identity_provider,
+            self.azure_application,
             *info.values(),
         )
         return frozenset(value for value in known if isinstance(value, str))
@@ -121,6 +124,8 @@ def _source(chosen: Credentials) -> tuple[Any, str | None]:
             "of one on Skylift's machine into 'service_account_file'",
         ) from None
     if chosen.workload_identity_provider:
+        if chosen.azure_application:
+            return _from_azure(chosen.workload_identity_provider, chosen.azure_application), chosen.project
         return _from_aws(chosen.workload_identity_provider), chosen.project
     if is_loopback(endpoint("run")) and not os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
         return _nobody(), chosen.project
@@ -136,10 +141,7 @@ def _from_aws(provider: str) -> Any:
     """Of a process that has credentials of AWS: in its environment, as functions there do, or by its machine."""
     metadata = "http://169.254.169.254/latest/meta-data"
     info = {
-        "type": "external_account",
-        "audience": f"//iam.googleapis.com/{provider}",
-        "subject_token_type": "urn:ietf:params:aws:token-type:aws4_request",
-        "token_url": f"{endpoint('sts')}/v1/token",
+        **_external(provider, "urn:ietf:params:aws:token-type:aws4_request"),
         "credential_source": {
             "environment_id": "aws1",
             "region_url": f"{metadata}/placement/availability-zone",
@@ -149,6 +151,36 @@ def _from_aws(provider: str) -> Any:
         },
     }
     return sdk("google.auth.aws", extra=EXTRA).Credentials.from_info(info, scopes=[SCOPE])
+
+
+def _from_azure(provider: str, application: str) -> Any:
+    """Of a process with a managed identity: in an app or function by its own endpoint, else by its machine's
+    (learn.microsoft.com: "How to use managed identities for App Service", "How to use managed identities on an Azure
+    VM to acquire an access token"). With several identities AZURE_CLIENT_ID names the one that is meant."""
+    own, client = os.environ.get("IDENTITY_ENDPOINT"), os.environ.get("AZURE_CLIENT_ID")
+    machine = os.environ.get("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://169.254.169.254").rstrip("/")
+    base = own or f"{machine}/metadata/identity/oauth2/token"
+    wanted = {"api-version": "2019-08-01" if own else "2018-02-01", "resource": application}
+    wanted |= {"client_id": client} if client else {}
+    headers = {"X-IDENTITY-HEADER": os.environ.get("IDENTITY_HEADER", "")} if own else {"Metadata": "True"}
+    info = {
+        **_external(provider, "urn:ietf:params:oauth:token-type:jwt"),
+        "credential_source": {
+            "url": f"{base}?{urlencode(wanted)}",
+            "headers": headers,
+            "format": {"type": "json", "subject_token_field_name": "access_token"},
+        },
+    }
+    return sdk("google.auth.identity_pool", extra=EXTRA).Credentials.from_info(info, scopes=[SCOPE])
+
+
+def _external(provider: str, subject_token_type: str) -> dict[str, Any]:
+    return {
+        "type": "external_account",
+        "audience": f"//iam.googleapis.com/{provider}",
+        "subject_token_type": subject_token_type,
+        "token_url": f"{endpoint('sts')}/v1/token",
+    }
 
 
 def _nobody() -> Any:

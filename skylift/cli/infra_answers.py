@@ -36,8 +36,9 @@ FLAGS = (
     Flag("security_group", "AWS: the security group of runs; default: one of its own without inbound rules."),
     Flag(
         "dispatcher",
-        "AWS, Google: who may push runs; default: on AWS this account, on Google whoever types. Azure: whose tokens to "
-        "trust outside of it, as issuer|subject.",
+        "AWS, Google: who may push runs; default: on AWS this account, on Google whoever types. For Google also "
+        "somebody in AWS (an ARN) or Azure (azure:tenant|object id|application). Azure: whose tokens to trust outside "
+        "of it, as issuer|subject.",
     ),
     Flag("with_access_key", "AWS: push with an access key of a user of its own, not with a role.", "switch"),
     Flag("events_to", "AWS: the queue or function, Google: the Pub/Sub topic that is told when runs end."),

@@ -83,7 +83,11 @@ CATALOGUE: tuple[tuple[BlockTypeCreate, JsonObject], ...] = (
                 "service_account_info": _object("Key", "The contents of a service account's key file."),
                 "workload_identity_provider": _text(
                     "Workload identity provider",
-                    "Where a machine in AWS becomes somebody in Google: projects/N/locations/global/…/providers/P.",
+                    "Where a machine in AWS or Azure becomes somebody in Google: "
+                    "projects/N/locations/global/…/providers/P.",
+                ),
+                "azure_application": _text(
+                    "Application in Azure", "With a machine in Azure: the application id URI, api://…, of its tokens."
                 ),
                 "key_id": _text("Key id", "Which of the account's keys it is; Skylift notes it when it makes one."),
                 "impersonate_service_account": _text(

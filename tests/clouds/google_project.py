@@ -238,7 +238,9 @@ class LocalGoogleProject(LocalGoogle):
         if not member:
             return Answer(400, {"error": "unauthorized_client", "error_description": "rejected by the condition"})
         issued = {"issued_token_type": "urn:ietf:params:oauth:token-type:access_token", "token_type": "Bearer"}
-        return Answer(200, {"access_token": self._new_token(member), "expires_in": 3600, **issued})
+        token = self._new_token("somebody from outside")
+        self.tokens = {**(self.tokens or {}), token: member}
+        return Answer(200, {"access_token": token, "expires_in": 3600, **issued})
 
     def _token(self, request: Request) -> Answer:
         """Keys that were deleted buy nothing any more."""

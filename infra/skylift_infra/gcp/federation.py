@@ -1,8 +1,9 @@
-"""Workload Identity Federation: a dispatcher that is a role in AWS becomes the pushing account, without a key.
+"""Workload Identity Federation: a dispatcher that is somebody in AWS or in Azure becomes the pushing account, without a
+key.
 
-A pool of identities with one provider for the AWS account; the provider lets in that one role, whose sessions are told
-from others by `attribute.aws_role` (cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds). Both
-are kept for 30 days by Google after they were deleted, and had back where they are made again.
+A pool of identities with one provider, which lets in that one role or managed identity and nobody else. Sources:
+cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds (mappings, issuers, audiences). Pools and
+providers are kept for 30 days by Google after they were deleted, and had back where they are made again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from skylift_infra.resources import Found, Made, Resource
 ROLE_ARN = re.compile(
     r"arn:(aws[a-z-]*):(?:iam::(\d{12}):role/(?:.*/)?|sts::(\d{12}):assumed-role/)([\w+=,.@-]+)(?:/.*)?"
 )
-MAPPING = {
+GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+AZURE = re.compile(rf"azure:({GUID})\|({GUID})\|(api://[\w.~/-]+)", re.IGNORECASE)
+PROVIDERS = ("aws", "azure")
+AWS_MAPPING = {
     "google.subject": "assertion.arn.extract('assumed-role/{role}/')",
     "attribute.aws_role": "assertion.arn.extract('{before}assumed-role/') + 'assumed-role/' "
     "+ assertion.arn.extract('assumed-role/{role}/')",
@@ -32,27 +36,79 @@ MAPPING = {
 
 @dataclass(frozen=True, slots=True)
 class AwsRole:
-    """Who dispatches, in AWS."""
+    """Who dispatches, in AWS. Sessions of the role are told from others by `attribute.aws_role`."""
 
     partition: str
     account: str
     name: str
+    provider: ClassVar[str] = "aws"
+    application: ClassVar[str | None] = None
 
     @property
     def arn(self) -> str:
         """As it stands in what AWS says of its sessions: without a path."""
         return f"arn:{self.partition}:sts::{self.account}:assumed-role/{self.name}"
 
+    @property
+    def words(self) -> str:
+        return f"AWS role {self.name} of account {self.account}"
 
-def outsider(name: str) -> AwsRole | None:
+    def trust(self) -> Mapping[str, Any]:
+        """What the provider takes for granted, and whom it lets in."""
+        return {
+            "aws": {"accountId": self.account},
+            "attributeMapping": AWS_MAPPING,
+            "attributeCondition": f"attribute.aws_role == '{self.arn}'",
+        }
+
+    def member_of(self, identities: str) -> str:
+        """As IAM policies name it."""
+        return f"principalSet://iam.googleapis.com/{identities}/attribute.aws_role/{self.arn}"
+
+
+@dataclass(frozen=True, slots=True)
+class AzureIdentity:
+    """Who dispatches, in Azure: a managed identity. Its tokens are for `application`, the application id URI of an
+    app registration that is there for this alone: tokens for anything else would be worth something elsewhere."""
+
+    tenant: str
+    object_id: str
+    application: str
+    provider: ClassVar[str] = "azure"
+
+    @property
+    def words(self) -> str:
+        return f"Azure identity {self.object_id} of tenant {self.tenant}"
+
+    def trust(self) -> Mapping[str, Any]:
+        return {
+            "oidc": {
+                "issuerUri": f"https://sts.windows.net/{self.tenant}",
+                "allowedAudiences": [self.application],
+            },
+            "attributeMapping": {"google.subject": "assertion.sub"},
+            "attributeCondition": f"assertion.sub == '{self.object_id}'",
+        }
+
+    def member_of(self, identities: str) -> str:
+        return f"principal://iam.googleapis.com/{identities}/subject/{self.object_id}"
+
+
+Outsider = AwsRole | AzureIdentity
+
+
+def outsider(name: str) -> Outsider | None:
     """None for members of Google's own. Raises `ProvisionError` for what cannot be federated."""
     if found := ROLE_ARN.fullmatch(name):
         return AwsRole(found[1], found[2] or found[3], found[4])
+    if found := AZURE.fullmatch(name):
+        return AzureIdentity(found[1].lower(), found[2].lower(), found[3])
     if name.startswith(("arn:", "azure:")):
         raise ProvisionError(
             f"{name!r} cannot be let in as a dispatcher",
-            remedy="Name a role in AWS by its ARN, or whoever it is by a workload identity pool of your own, as a "
-            "member that begins with principal:// or principalSet://",
+            remedy="Name a role in AWS by its ARN, a managed identity in Azure as "
+            "'azure:<tenant>|<object id>|<application id URI>', or whoever it is by a workload identity pool of your "
+            "own, as a member that begins with principal:// or principalSet://",
         )
     return None
 
@@ -129,23 +185,19 @@ class IdentityPool(_Federated):
 
 
 class IdentityProvider(_Federated):
-    """Takes AWS's word for who somebody is, and only for that role."""
+    """Takes another cloud's word for who somebody is, and only for that one."""
 
     kind = "workload identity provider"
-    subject = "The dispatcher's AWS account"
+    subject = "The dispatcher's cloud"
 
-    def __init__(self, project: Project, pool: PoolIdentity, role: AwsRole) -> None:
-        self.role, self.parent = role, f"{_parent(project)}/workloadIdentityPools/{pool_id(pool)}"
-        super().__init__(project, pool, "identity-provider", "aws", f"{self.parent}/providers/aws")
+    def __init__(self, project: Project, pool: PoolIdentity, key: str, provider: str, who: Outsider | None) -> None:
+        """`who`: None for one that is no longer wanted."""
+        self.who, self.parent = who, f"{_parent(project)}/workloadIdentityPools/{pool_id(pool)}"
+        super().__init__(project, pool, key, provider, f"{self.parent}/providers/{provider}")
         self.needs = (*self.needs, "identities")
 
     def _body(self) -> Mapping[str, Any]:
-        return {
-            **super()._body(),
-            "aws": {"accountId": self.role.account},
-            "attributeMapping": MAPPING,
-            "attributeCondition": f"attribute.aws_role == '{self.role.arn}'",
-        }
+        return {**super()._body(), **(self.who.trust() if self.who else {})}
 
     def _methods(self) -> Any:
         return self._pools().providers()
@@ -159,15 +211,18 @@ def pool_id(pool: PoolIdentity) -> str:
     return joined(digest(pool, 12))
 
 
-def audience(project: Project, pool: PoolIdentity) -> str:
+def audience(project: Project, pool: PoolIdentity, who: Outsider) -> str:
     """The provider as Google's token service and the credentials block name it: by the project's number."""
-    return f"projects/{project.number}/locations/global/workloadIdentityPools/{pool_id(pool)}/providers/aws"
+    return f"{_identities(project, pool)}/providers/{who.provider}"
 
 
-def member(project: Project, pool: PoolIdentity, role: AwsRole) -> str:
-    """As IAM policies name the role's sessions."""
-    identities = f"projects/{project.number}/locations/global/workloadIdentityPools/{pool_id(pool)}"
-    return f"principalSet://iam.googleapis.com/{identities}/attribute.aws_role/{role.arn}"
+def member(project: Project, pool: PoolIdentity, who: Outsider) -> str:
+    """As IAM policies name who was let in."""
+    return who.member_of(_identities(project, pool))
+
+
+def _identities(project: Project, pool: PoolIdentity) -> str:
+    return f"projects/{project.number}/locations/global/workloadIdentityPools/{pool_id(pool)}"
 
 
 def _parent(project: Project) -> str:

@@ -78,11 +78,11 @@ class Grant(Resource):
         needs: tuple[str, ...],
         *,
         title: str,
-        only: Sequence[str] | None = None,
+        only: Sequence[str] | Callable[[Made], Sequence[str]] | None = None,
     ) -> None:
         """`only`: who alone is to have this role here, and whoever has it beside them is a difference; None: all."""
         super().__init__(key, title, needs)
-        self.holder, self.only = holder, only
+        self.holder, self._only = holder, only
         self._role, self._member = role, member
 
     @property
@@ -93,10 +93,15 @@ class Grant(Resource):
         role = self._role if isinstance(self._role, str) else self._role(made)
         return role, self._member if isinstance(self._member, str) else self._member(made)
 
+    def _others(self, members: Sequence[str], made: Made) -> list[str]:
+        """Those who are not to have it."""
+        only = self._only(made) if callable(self._only) else self._only
+        return [] if only is None else [each for each in members if each not in only]
+
     def look(self, made: Made) -> Found | None:
         role, member = self._wanted(made)
         members = _members(self.holder.read() or {}, role)
-        others = [] if self.only is None else [each for each in members if each not in self.only]
+        others = self._others(members, made)
         if member not in members and not others:
             return None
         lacking = () if member in members else (f"{member} has it not",)
@@ -104,25 +109,24 @@ class Grant(Resource):
 
     def create(self, made: Made) -> None:
         role, member = self._wanted(made)
-        self._change(role, add=member, take=(_gone(member),))
+        self._change(role, add=member, take=lambda members: (_gone(member), *self._others(members, made)))
 
     def mend(self, made: Made, found: Found) -> None:
         self.create(made)
 
     def delete(self, found: Found) -> None:
+        """Where only some are to have it, whoever has it is ours to take it from."""
         member = found.outputs["member"]
-        self._change(found.outputs["role"], take=(member, _gone(member)), alone=self.only is not None)
+        every = self._only is not None
+        self._change(found.outputs["role"], take=lambda members: (member, _gone(member), *(members if every else ())))
 
-    def _change(self, role: str, *, add: str | None = None, take: tuple[str, ...] = (), alone: bool = False) -> None:
-        """`alone`: whoever has the role is ours to take it from."""
+    def _change(self, role: str, *, take: Callable[[Sequence[str]], tuple[str, ...]], add: str | None = None) -> None:
         policy = self.holder.read()
         if policy is None:
             if add:
                 self.holder.write({"bindings": [{"role": role, "members": [add]}]})  # which says that it is not there
             return
-        if self.only is not None:
-            take = (*take, *(each for each in _members(policy, role) if alone or each not in self.only))
-        changed = changed_policy(policy, role, add=add, take=take)
+        changed = changed_policy(policy, role, add=add, take=take(_members(policy, role)))
         if changed != policy:
             self.holder.write(changed)
 

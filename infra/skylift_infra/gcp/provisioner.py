@@ -68,6 +68,7 @@ class CloudRunProvisioner:
             layout.resources(),
             layout.handover,
             pool_changes=layout.pool_changes(),
+            former=layout.former(),
         )
 
 
@@ -104,7 +105,7 @@ class Layout:
 
     def _apis(self) -> list[Resource]:
         wanted = APIS | ({"pubsub": "Pub/Sub"} if self.answers.get("events_to") else {})
-        wanted |= {"sts": "Security Token Service"} if self.role and not self.answers["with_key"] else {}
+        wanted |= {"sts": "Security Token Service"} if self.outsider and not self.answers["with_key"] else {}
         return [Api(self.project, f"api-{each}", f"{each}.googleapis.com", title) for each, title in wanted.items()]
 
     def _grant_reading(self) -> Resource:
@@ -159,33 +160,54 @@ class Layout:
         return found
 
     def _federation(self) -> list[Resource]:
-        """For a dispatcher in AWS."""
-        if not self.role:
+        """For a dispatcher in AWS or Azure."""
+        who = self.outsider
+        if not who:
             return []
-        role = self.role
         return [
             federation.IdentityPool(self.project, self.pool),
-            federation.IdentityProvider(self.project, self.pool, role),
+            federation.IdentityProvider(self.project, self.pool, "identity-provider", who.provider, who),
             Grant(
                 "federation",
                 grants.of_account(self.project, self.pushing.email),
                 FEDERATE,
-                lambda made: federation.member(self.project, self.pool, role),
+                lambda made: federation.member(self.project, self.pool, who),
                 ("dispatcher", "identity-provider"),
-                title=f"impersonation of {self.pushing.name} to AWS role {role.name} of account {role.account}",
+                title=f"impersonation of {self.pushing.name} to {who.words}",
+                only=lambda made: [federation.member(self.project, self.pool, who)],
             ),
         ]
+
+    def former(self) -> list[Resource]:
+        """What let in whoever dispatched from another cloud before."""
+        who = None if self.answers["with_key"] else self.outsider
+        pool = [] if who else [federation.IdentityPool(self.project, self.pool)]
+        others = [each for each in federation.PROVIDERS if not who or each != who.provider]
+        providers = [
+            federation.IdentityProvider(self.project, self.pool, f"former-identity-provider-{each}", each, None)
+            for each in others
+        ]
+        grant = Grant(
+            "former-federation",
+            grants.of_account(self.project, self.pushing.email),
+            FEDERATE,
+            "nobody",
+            ("dispatcher",),
+            title=f"impersonation of {self.pushing.name} to whoever dispatched from another cloud",
+            only=(),
+        )
+        return [*pool, *providers, *([] if who else [grant])]
 
     @property
     def named(self) -> list[str]:
         return [each.strip() for each in (self.answers.get("dispatcher") or "").split(",") if each.strip()]
 
     @cached_property
-    def role(self) -> federation.AwsRole | None:
-        """Of the dispatcher in AWS, if there is one. Raises `ProvisionError` where there are two."""
-        found = [role for role in map(federation.outsider, self.named) if role]
+    def outsider(self) -> federation.Outsider | None:
+        """The dispatcher in another cloud, if there is one. Raises `ProvisionError` where there are two."""
+        found = [each for each in map(federation.outsider, self.named) if each]
         if len(found) > 1:
-            raise ProvisionError("Only one role in AWS can be the dispatcher", remedy="Name one with --dispatcher")
+            raise ProvisionError("Only one dispatcher can be in another cloud", remedy="Name one with --dispatcher")
         return found[0] if found else None
 
     @property
@@ -253,7 +275,13 @@ class Layout:
     def _block(self, made: Made) -> Mapping[str, Any]:
         if not self.key:
             held = {"project": self.project.id, "impersonate_service_account": made["dispatcher"]["email"]}
-            way = federation.audience(self.project, self.pool) if self.role else None
-            return held | ({"workload_identity_provider": way} if way else {})
+            return {**held, **self._by_federation()}
         told = {"service_account_info": self.key.told} if self.key.told else {}
         return {"project": self.project.id, "key_id": made["key"]["id"], **told}
+
+    def _by_federation(self) -> Mapping[str, Any]:
+        if not self.outsider:
+            return {}
+        way = {"workload_identity_provider": federation.audience(self.project, self.pool, self.outsider)}
+        application = self.outsider.application
+        return {**way, "azure_application": application} if application else way
