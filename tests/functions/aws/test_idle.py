@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import event
 
-from skylift.schedule import schedule
-from tests.functions.aws.bench import Bench
-from tests.functions.aws.world import TICK
-from tests.support.installation import Installation
-
-TICKS = 12
+from benchmarks import idle
+from tests.functions.aws.idle import TICKS, Hour, idle_hour
 
 
 @pytest.mark.parametrize(("pools", "deployments"), [(1, 1), (20, 3)])
 def test_an_idle_hour_takes_twelve_invocations_and_twelve_transactions(
-    pools: int, deployments: int, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    pools: int, deployments: int, postgres_url: str
 ) -> None:
-    place = Installation(postgres_url)
-    bench = Bench(place, monkeypatch)
-    for number in range(pools):
-        place.pool(f"pool-{number}")
-        for each in range(deployments):
-            name = f"{number}-{each}"
-            place.deployment(name, f"pool-{number}", schedules=[{"schedule": {"cron": "0 20 * * *"}}])
-    schedule(place.parts)
-    place.clock.advance(1800)
-    bench.flushed()
-    transactions: list[object] = []
-    event.listen(place.store.engine, "begin", transactions.append)
-    invocations = 0
-    for _ in range(TICKS):
-        place.clock.advance(300)
-        bench.call("schedule", TICK)
-        invocations += 1 + len(bench.flushed())
-    print(
-        f"{pools} pools, {pools * deployments} deployments: {invocations} invocations, {len(transactions)} transactions"
-    )
-    assert invocations == TICKS
-    assert len(transactions) == TICKS
-    place.close()
+    hour = idle_hour(postgres_url, pools=pools, deployments=deployments)
+    print(f"{pools} pools, {pools * deployments} deployments: {hour}")
+    assert (hour.invocations, hour.transactions) == (TICKS, TICKS)
+    assert 0 < hour.written < TICKS * 2_000
+
+
+def test_its_price_follows_from_what_was_measured() -> None:
+    once = dict(idle.prices(Hour(12, 12, 12_000, 0.1), cold_cpu=0.58))
+    twice = dict(idle.prices(Hour(24, 24, 24_000, 0.2), cold_cpu=0.58))
+    by_call = [name for name in once if name.startswith(("Lambda", "CloudWatch Logs", "Secrets Manager, read"))]
+    assert len(by_call) == 4
+    for name, price in once.items():
+        assert price >= 0
+        assert twice[name] == pytest.approx(price * 2 if name in by_call else price, rel=0.2)
+    assert once["Lambda, requests"] == pytest.approx(8760 * 0.20 / 1e6)
