@@ -5,19 +5,18 @@ and apply as a provider does whose cloud says yes to everything: what is compute
 it is applied, as `answers.json` has it where that has to look right; data sources answer the same each time.
 The vendors' packages lack ephemeral resources: those that are used here are in `ephemeral.json`.
 
-Runs where gRPC is: `python tests/terraform/providers.py SCHEMAS TYPES` prints the value of the variable, and serves
+Runs where gRPC is: `python -m tests.terraform.providers SCHEMAS TYPES` prints the value of the variable, and serves
 until its standard input ends. TYPES, a file, names the types that are wanted: Terraform reads all of them each time.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,20 +26,17 @@ import msgpack
 from tf.gen import tfplugin_pb2 as wire
 from tf.gen import tfplugin_pb2_grpc as service
 
+from tests.terraform.values import Block, Values, answer, applied, made_up, not_to_be_given, planned
+
 ADDRESS = "registry.terraform.io/hashicorp/{}"
-UNKNOWN = msgpack.ExtType(0, b"\0")
 NESTING = {"single": "SINGLE", "list": "LIST", "set": "SET", "map": "MAP"}
 WRITE_ONLY = b"\x58\x01"
 """Field 11 of an attribute, true: newer than the package that has the messages."""
-HERE = Path(__file__).parent
-ANSWERS: dict[str, dict[str, dict[str, Any]]] = json.loads((HERE / "answers.json").read_text())
-EPHEMERAL: dict[str, dict[str, dict[str, Any]]] = json.loads((HERE / "ephemeral.json").read_text())
+EPHEMERAL: dict[str, dict[str, dict[str, Any]]] = json.loads(Path(__file__).with_name("ephemeral.json").read_text())
 EPHEMERAL_SCHEMAS = 8
 """The field of the provider's schema that holds them: newer than the package that has the messages, as all of it is."""
 BLOCKS_OF_PROVIDERS = {"azurerm": {"features"}}
 """What is a block in a provider's own configuration; the packages know nothing of it but the name."""
-Values = dict[str, Any]
-Block = Mapping[str, Mapping[str, Any]]
 
 
 # -- schemas ----------------------------------------------------------------------------------------------------------
@@ -87,7 +83,7 @@ def _with_blocks(block: Block, names: set[str]) -> Block:
     return {"attributes": attributes, "blocks": {**block["blocks"], **dict.fromkeys(names, empty)}}
 
 
-# -- values -----------------------------------------------------------------------------------------------------------
+# -- messages ---------------------------------------------------------------------------------------------------------
 
 
 def decoded(value: Any) -> Any:
@@ -107,75 +103,12 @@ def field(number: int, content: bytes) -> bytes:
     return bytes([number << 3 | 2]) + bytes([*length, left]) + content
 
 
-def each_attribute(block: Block, values: Values) -> Iterator[tuple[Values, str, Mapping[str, Any]]]:
-    """Every attribute with the object that it is in, those of nested blocks too."""
-    for name, attribute in block["attributes"].items():
-        yield values, name, attribute
-    for name, nested in block["blocks"].items():
-        found = values.get(name)
-        inside = found.values() if nested["nesting"] == "map" and isinstance(found, dict) else found
-        for each in [inside] if isinstance(inside, dict) else inside if isinstance(inside, list) else []:
-            if isinstance(each, dict):
-                yield from each_attribute(nested["block"], each)
-
-
-def made_up(type_: Any, name: str, seed: str) -> Any:
-    """A value of this type."""
-    match type_:
-        case "string":
-            return f"arn:aws:made-up:eu-central-1:123456789012:{seed}" if name == "arn" else f"made-up-{name}-{seed}"
-        case "number":
-            return 1
-        case "bool":
-            return False
-        case ["list" | "set", _]:
-            return []
-        case ["map", _]:
-            return {}
-        case ["object", parts]:
-            return {part: made_up(inner, part, seed) for part, inner in parts.items()}
-    return None
-
-
-def planned(block: Block, values: Values) -> Values:
-    """What the cloud decides is unknown yet; what is only written is not kept."""
-    for holder, name, attribute in each_attribute(block, values):
-        if attribute.get("write_only"):
-            holder[name] = None
-        elif attribute.get("computed") and holder.get(name) is None:
-            holder[name] = UNKNOWN
-    return values
-
-
 def complaints(block: Block, config: Values) -> list[Any]:
     """What is given although only the cloud can decide it."""
     return [
         wire.Diagnostic(severity=wire.Diagnostic.ERROR, summary=f"Can't configure a value for {name!r}: it is computed")
-        for holder, name, attribute in each_attribute(block, config)
-        if attribute.get("computed") and not attribute.get("optional") and holder.get(name) is not None
+        for name in not_to_be_given(block, config)
     ]
-
-
-def applied(kind: str, block: Block, values: Values, seed: str) -> Values:
-    """What the cloud decides is decided."""
-    known = ANSWERS["made"].get(kind, {})
-    for holder, name, attribute in each_attribute(block, values):
-        if isinstance(holder.get(name), msgpack.ExtType):
-            looks = known.get(name) if holder is values else None
-            holder[name] = (
-                looks.format_map(values | {"seed": seed}) if looks else made_up(attribute.get("type"), name, seed)
-            )
-    return values
-
-
-def answer(kind: str, block: Block, config: Values) -> Values:
-    """What a data source says."""
-    seed = hashlib.sha256(repr((kind, sorted(config.items()))).encode()).hexdigest()[:8]
-    known = ANSWERS["read"].get(kind, {})
-    for name, attribute in block["attributes"].items():
-        if config.get(name) is None and attribute.get("computed"):
-            config[name] = known.get(name, made_up(attribute.get("type"), name, seed))
-    return config
 
 
 # -- the provider -----------------------------------------------------------------------------------------------------

@@ -47,9 +47,8 @@ def providers(types: Iterable[str], scratch: Path) -> Iterator[Mapping[str, str]
         raise MissingError("There is no .venv-terraform: run `make test-terraform`, which makes it")
     wanted = scratch / "types"
     wanted.write_text("\n".join(sorted(types)))
-    served = Path(__file__).with_name("providers.py")
-    command = [str(python), str(served), str(VENV / "schemas"), str(wanted)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    command = [str(python), "-m", "tests.terraform.providers", str(VENV / "schemas"), str(wanted)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         attach = process.stdout.readline().strip()
         assert attach, "the stand-ins for the providers did not start"
