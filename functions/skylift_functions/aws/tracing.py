@@ -1,8 +1,8 @@
 """Traces: what a function was about, as a part of X-Ray's trace, where the function is traced.
 
 Without an SDK: X-Ray's own ones reach their end in February 2027, and OpenTelemetry's layer starts a collector with
-each cold start. What is to be told is one JSON document for each thing done, by UDP to the daemon that Lambda runs beside
-a traced function. Nobody waits for an answer, and nothing here can fail.
+each cold start. What is to be told is one JSON document for each thing done, by UDP to the daemon that Lambda runs
+beside a traced function. Nobody waits for an answer, and nothing here can fail.
 """
 
 from __future__ import annotations
