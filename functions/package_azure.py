@@ -7,6 +7,7 @@ and what they import in `.python_packages`; the package is deployed as it is, wi
 from __future__ import annotations
 
 import argparse
+import hashlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -32,7 +33,16 @@ def main() -> None:
         compiled = compile_all(staged / LIBRARIES, asked.python, DEPLOYED)
         write_zip(staged, ARCHIVE)
         unpacked = sum(path.stat().st_size for path in staged.rglob("*") if path.is_file())
+    name_by_content()
     print_sizes([("azure", ARCHIVE, unpacked)], compiled=compiled)
+
+
+def name_by_content() -> None:
+    """A second time, under a name that changes with it: by that Terraform's provider sees that it is another one."""
+    for each in ARCHIVE.parent.glob("skylift-azure-*.zip"):
+        each.unlink()
+    digest = hashlib.sha256(ARCHIVE.read_bytes()).hexdigest()[:12]
+    shutil.copyfile(ARCHIVE, ARCHIVE.with_name(f"skylift-azure-{digest}.zip"))
 
 
 def lay_out(everything: Path, staged: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from skylift_ecs.permissions import Names
 from skylift_functions.aws import PLATFORM
+from skylift_functions.azure import platform as azure
 from skylift_infra.aws import policies
 from skylift_infra.aws.identities import POLICY
 from skylift_infra.aws.network import ZONES
@@ -63,8 +64,18 @@ def files() -> dict[Path, str]:
             "zones": ZONES,
         },
     }
+    found[TERRAFORM / "azure" / "platform.json"] = _azure()
     found |= _container_instance(TERRAFORM / "pools" / "container_instance")
     return {path: json.dumps(content, indent=2) + "\n" for path, content in found.items()}
+
+
+def _azure() -> Mapping[str, Any]:
+    return {
+        "http_concurrency": azure.HTTP_CONCURRENCY,
+        "queues": azure.QUEUES,
+        "poison_queues": {verb: azure.poison(queue) for verb, queue in azure.QUEUES.items()},
+        "roles": {scope.strip("{}"): roles for scope, roles in azure.PLATFORM.roles.items()},
+    }
 
 
 def _container_instance(folder: Path) -> dict[Path, Any]:

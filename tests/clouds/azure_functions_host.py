@@ -48,7 +48,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
 
-    def invoke(self, function: str, value: Any, metadata: Mapping[str, str], timeout: float) -> Outcome:
+    def invoke(self, function: str, value: Any, metadata: Mapping[str, Any], timeout: float) -> Outcome:
         wanted = {"id": str(uuid.uuid4()), "function": function, "value": value, "metadata": dict(metadata)}
         future: Future[Outcome] = Future()
         with self._lock:
@@ -156,7 +156,7 @@ class Group:
             for each in workers:
                 self._free.put(each)
 
-    def invoke(self, function: str, value: Any, metadata: Mapping[str, str], timeout: float) -> Outcome:
+    def invoke(self, function: str, value: Any, metadata: Mapping[str, Any], timeout: float) -> Outcome:
         with self._worker() as worker:
             outcome = worker.invoke(function, value, metadata, timeout)
         self.outcomes.append((function, outcome))
@@ -206,7 +206,7 @@ class FunctionApp:
     def triggered(self, kind: str) -> dict[str, Binding]:
         return {name: each for name, each in self.functions.items() if each["type"] == kind}
 
-    def invoke(self, function: str, value: Any, metadata: Mapping[str, str] | None = None) -> Outcome:
+    def invoke(self, function: str, value: Any, metadata: Mapping[str, Any] | None = None) -> Outcome:
         return self.group_of(function).invoke(function, value, metadata or {}, self.timeout)
 
     def tick(self) -> list[Outcome]:
@@ -283,7 +283,7 @@ class QueueListener:
             pause = 0.1 if found else min(self.longest, pause * 2)
 
     def _take(self, message: Any) -> None:
-        metadata = {"Id": message.id, "PopReceipt": message.pop_receipt}
+        metadata = {"Id": message.id, "PopReceipt": message.pop_receipt, "DequeueCount": message.dequeue_count}
         outcomes = [self.app.invoke(self.function, message.content, metadata) for _ in range(self.deliveries())]
         if all(each.kind == "ok" for each in outcomes):
             self.queue.delete_message(message)

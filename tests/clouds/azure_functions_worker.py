@@ -105,7 +105,9 @@ async def invoke(function: func.Function, wanted: dict[str, Any], folder: str, e
 
 def decode(kind: str, wanted: dict[str, Any]) -> Any:
     converter = REGISTRY.get(kind)
-    metadata = {name: Datum(value, "string") for name, value in wanted.get("metadata", {}).items()}
+    metadata = {
+        name: Datum(value, "int" if isinstance(value, int) else "string") for name, value in wanted["metadata"].items()
+    }
     value = wanted["value"]
     if kind == "httpTrigger":
         parts = {part: {name: Datum(text, "string") for name, text in value[part].items()} for part in PARTS}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from skylift_functions.aws import PLATFORM
-from tests.terraform.workspace import TERRAFORM, Workspace, binary, providers, types_in
+from tests.support.service import serving
+from tests.terraform.workspace import ROOT, TERRAFORM, Workspace, binary, providers, types_in
 
 Open = Callable[[Path], Workspace]
 
@@ -19,6 +21,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     for function in PLATFORM.functions:
         (folder / f"skylift-aws-{function.name}.zip").write_text(function.name)
+    (folder / "skylift-azure-0123456789ab.zip").write_text("azure")
     return folder
 
 
@@ -28,6 +31,14 @@ def served(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     binary()
     with providers(types_in([TERRAFORM]), tmp_path_factory.mktemp("providers")) as env:
         yield {**env, "TF_VAR_packages_dir": str(packages)}
+
+
+@pytest.fixture(scope="session")
+def skylift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """The variables of somebody who applies: the command is on the path, and a real service answers it."""
+    path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
+    with serving(tmp_path_factory.mktemp("home")) as service:
+        yield {"SKYLIFT_API_URL": service.url, "PATH": path}
 
 
 @pytest.fixture

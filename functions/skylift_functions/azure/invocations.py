@@ -13,7 +13,7 @@ import azure.functions as func
 from skylift import faults
 from skylift.wakeups import Wakeup
 from skylift_functions.azure import installation as installations
-from skylift_functions.azure.platform import TIMEOUT
+from skylift_functions.azure.platform import MAX_DELIVERIES, TIMEOUT
 from skylift_functions.azure.telemetry import Metrics, telling
 from skylift_functions.deadline import Deadline
 from skylift_functions.installation import Installation
@@ -66,5 +66,7 @@ def take(function: str, message: func.QueueMessage, act: Callable[[Invocation, W
             if not wait_for(at) or invocation.deadline.is_over or not act(invocation, wakeup):
                 invocation.hand_on(wakeup, at)
         except Exception as error:
+            if (message.dequeue_count or 0) >= MAX_DELIVERIES:
+                invocation.metrics.count(PoisonMessages=1)
             log.error("Message %s failed, and comes again: %s", message.id, faults.told(error))
             raise MessageFailedError(type(error).__name__) from None  # the runtime logs an error's words, ours or not

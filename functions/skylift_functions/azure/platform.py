@@ -18,6 +18,10 @@ QUEUES: Mapping[str, str] = {
     "schedule": "skylift-schedule",
 }
 """Names by verb. Of a storage account that belongs to one installation."""
+MAX_DELIVERIES = 10
+"""Of one message before it is put aside; `maxDequeueCount` in host.json."""
+HTTP_CONCURRENCY = 8
+"""Requests that one instance answers at a time, as many as it has connections to the database."""
 CONNECTION = "SKYLIFT_QUEUES"
 """The setting, or the first part of the settings, by which triggers and wakeups find the storage account."""
 ENDPOINT = f"{CONNECTION}__queueServiceUri"
@@ -27,6 +31,8 @@ RECEIVE = ("Storage Queue Data Reader", "Storage Queue Data Message Processor")
 SEND = ("Storage Queue Data Message Sender",)
 """Also into the poison queues, which the runtime does as the same identity."""
 READ_SECRETS = ("Key Vault Secrets User",)
+KEEP_LOCKS = ("Storage Blob Data Owner",)
+"""The runtime's, on the storage account: locks of its timers, and the package."""
 
 
 def poison(queue: str) -> str:
@@ -75,7 +81,12 @@ PLATFORM = AzurePlatform(
         Function("observe", queue=QUEUES["observe"], pushes=True),
         Function("observe_event", hears=True, pushes=True),
     ),
-    {"{queues}": (*RECEIVE, *SEND), "{secrets}": READ_SECRETS},
+    {
+        "{queues}": (*RECEIVE, *SEND),
+        "{poison_queues}": SEND,
+        "{secrets}": READ_SECRETS,
+        "{storage_account}": KEEP_LOCKS,
+    },
     {
         "SKYLIFT_DATABASE_URL_FROM": "where the database's URL is: address of a secret in Key Vault",
         "SKYLIFT_SECRET_KEY_FROM": "where the keys are that secrets are sealed with: Fernet keys, the newest first",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import azure.functions as func
+import azure.functions.queue as azure_queue
 import pytest
 
 from skylift.dispatch import dispatch
@@ -17,6 +18,7 @@ from skylift.provider import Launch
 from skylift.store.tables import attempts
 from skylift_functions.azure import observe, telemetry
 from skylift_functions.azure.invocations import MessageFailedError
+from skylift_functions.azure.platform import MAX_DELIVERIES
 from tests.functions.azure.bench import Bench, call, due_body
 from tests.support.installation import Installation
 
@@ -36,6 +38,15 @@ def test_a_message_that_is_no_wakeup_of_this_queue_fails_and_its_words_are_in_no
         bench.wake("dispatch", body)
     assert str(raised.value) in ("MalformedWakeupError", "TypeError")
     assert raised.value.__suppress_context__
+
+
+def test_the_last_delivery_of_a_message_that_fails_is_counted(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    for count, told in ((MAX_DELIVERIES - 1, []), (MAX_DELIVERIES, [{"PoisonMessages": 1}])):
+        made: Any = azure_queue.QueueMessage
+        message = made(id="1", body="no JSON", dequeue_count=count)
+        with caplog.at_level("INFO"), pytest.raises(MessageFailedError):
+            call("dispatch", message)
+        assert [each.metrics for each in caplog.records if hasattr(each, "metrics")] == told
 
 
 def test_the_same_wakeup_again_launches_once(bench: Bench) -> None:

@@ -12,7 +12,7 @@ import pytest
 from skylift.registry import platform
 from skylift_functions.azure import PLATFORM
 from skylift_functions.azure.installation import opened
-from skylift_functions.azure.platform import CONNECTION, ENDPOINT, TIMEOUT, Function, poison
+from skylift_functions.azure.platform import CONNECTION, ENDPOINT, MAX_DELIVERIES, TIMEOUT, Function, poison
 from skylift_functions.sealing import SecretReferenceError
 from tests.functions.azure.bench import FUNCTIONS
 
@@ -61,6 +61,7 @@ def test_host_json_says_what_the_code_goes_by() -> None:
     assert hours * 3600 + minutes * 60 + seconds == TIMEOUT
     assert host["extensions"]["http"]["routePrefix"] == ""
     queues = host["extensions"]["queues"]
+    assert queues["maxDequeueCount"] == MAX_DELIVERIES
     assert queues["messageEncoding"] == "none"  # as the SDK sends them
     for name in ("maxPollingInterval", "batchSize", "maxDequeueCount", "visibilityTimeout"):
         assert f"| `{name}` | {queues[name]} |" in PAGE

@@ -1,0 +1,2 @@
+location     = "westeurope"
+database_url = "postgresql://skylift:hunter2@db.example/skylift"
