@@ -1,4 +1,4 @@
-"""Where tasks run: cluster, log group, image repository, the pool's secret, and the rule that tells of task states."""
+"""Where tasks run: cluster, log group, image repository, the pool's secret."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from typing import Any
 
 from skylift_infra.aws.account import Account, has_marks, tag_list, tags_of, telling
 from skylift_infra.aws.policies import lifecycle_policy
@@ -174,48 +173,3 @@ class PoolSecret(Resource):
     def delete(self, found: Found) -> None:
         with telling(f"delete the secret {self.name}", "ResourceNotFoundException"):
             self.account.client("secretsmanager").delete_secret(SecretId=self.name, ForceDeleteWithoutRecovery=True)
-
-
-class StateRule(Resource):
-    """Tells a queue or function of the cluster's task states, so that an end is seen within a second."""
-
-    kind = "EventBridge rule"
-
-    def __init__(
-        self, account: Account, tags: Mapping[str, str], key: str, name: str, target: str, cluster: str
-    ) -> None:
-        super().__init__(key, name, (cluster,))
-        self.account, self.tags, self.target, self.cluster = account, tags, target, cluster
-
-    def _pattern(self, made: Made) -> dict[str, Any]:
-        detail = {"clusterArn": [made[self.cluster]["arn"]]}
-        return {"source": ["aws.ecs"], "detail-type": ["ECS Task State Change"], "detail": detail}
-
-    def look(self, made: Made) -> Found | None:
-        events, found, targets = self.account.client("events"), None, []
-        with telling(f"read the rule {self.name}", "ResourceNotFoundException"):
-            found = events.describe_rule(Name=self.name)
-            targets = [each["Arn"] for each in events.list_targets_by_rule(Rule=self.name)["Targets"]]
-            tags = tags_of(events.list_tags_for_resource(ResourceARN=found["Arn"])["Tags"])
-        if not found:
-            return None
-        differences = [] if json.loads(found["EventPattern"]) == self._pattern(made) else ["what it listens to"]
-        differences += [] if self.target in targets else ["whom it tells"]
-        return Found({"arn": found["Arn"]}, has_marks(tags, self.tags), tuple(differences))
-
-    def create(self, made: Made) -> None:
-        self.mend(made, Found({}))
-
-    def mend(self, made: Made, found: Found) -> None:
-        events = self.account.client("events")
-        with telling(f"make the rule {self.name}"):
-            pattern = json.dumps(self._pattern(made))
-            new = {} if found.outputs else {"Tags": tag_list(self.tags)}
-            events.put_rule(Name=self.name, EventPattern=pattern, State="ENABLED", **new)
-            events.put_targets(Rule=self.name, Targets=[{"Id": "skylift", "Arn": self.target}])
-
-    def delete(self, found: Found) -> None:
-        events = self.account.client("events")
-        with telling(f"delete the rule {self.name}", "ResourceNotFoundException"):
-            events.remove_targets(Rule=self.name, Ids=["skylift"])
-            events.delete_rule(Name=self.name)

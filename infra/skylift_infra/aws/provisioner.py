@@ -9,9 +9,10 @@ from skylift.provisioner import Answers, Handover, PoolIdentity, Question
 from skylift_ecs.permissions import Names
 from skylift_infra.aws import network, policies
 from skylift_infra.aws.account import Account, known_region, open_account, telling
+from skylift_infra.aws.events import StateRule
 from skylift_infra.aws.identities import AccessKey, Role, User
 from skylift_infra.aws.images import login
-from skylift_infra.aws.place import Cluster, LogGroup, PoolSecret, Repository, StateRule
+from skylift_infra.aws.place import Cluster, LogGroup, PoolSecret, Repository
 from skylift_infra.deploy_script import deploy_script
 from skylift_infra.infrastructure import CloudInfrastructure
 from skylift_infra.names import digest, stem

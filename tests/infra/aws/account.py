@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -75,7 +78,34 @@ class LocalAccount(LocalPools):
             ("describe_security_groups", "SecurityGroups", "GroupId"),
         ):
             found[answer] = [each[name] for each in getattr(ec2, listing)()[answer]]
-        return {kind: sorted(names) for kind, names in found.items()}
+        return {kind: sorted(names) for kind, names in found.items()} | {"may tell": self._may_tell()}
+
+    def _may_tell(self) -> list[str]:
+        """What queues and functions allow."""
+        sqs, functions = self.client("sqs"), self.client("lambda")
+        found = []
+        for url in sqs.list_queues().get("QueueUrls", []):
+            held = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"]).get("Attributes", {})
+            found += [each["Sid"] for each in json.loads(held.get("Policy") or "{}").get("Statement", [])]
+        for each in functions.list_functions()["Functions"]:
+            with suppress(ClientError):
+                policy = functions.get_policy(FunctionName=each["FunctionName"])["Policy"]
+                found += [one["Sid"] for one in json.loads(policy)["Statement"]]
+        return sorted(found)
+
+    def with_the_service(self) -> None:
+        """Skylift's own queue and function, as its deployment makes them."""
+        self.client("sqs").create_queue(QueueName="skylift-observe")
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("app.py", "def handler(event, context): pass")
+        self.client("lambda").create_function(
+            FunctionName="skylift-observe",
+            Runtime="python3.12",
+            Role="arn:aws:iam::000000000000:role/any",
+            Handler="app.handler",
+            Code={"ZipFile": code.getvalue()},
+        )
 
     def keys_of(self, user: str) -> list[str]:
         found = self.client("iam").list_access_keys(UserName=user)["AccessKeyMetadata"]

@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
 
 from skylift.provisioner import ProvisionError
+from skylift.wakeups import Observe
+from skylift_functions.messages import from_text
 from skylift_infra.aws.network import free_block
 from tests.infra.aws.account import POOL, CallLostError, LocalAccount
 
 STEM = "skylift-nightly-131c8c21"
+QUEUE = "arn:aws:sqs:eu-central-1:000000000000:skylift-observe"
+FUNCTION = "arn:aws:lambda:eu-central-1:000000000000:function:skylift-observe"
 WAYS: dict[str, dict[str, Any]] = {
     "role": {},
     "access key": {"with_access_key": True},
     "own network": {"without_default_vpc": True},
-    "events": {"events_to": "arn:aws:sqs:eu-central-1:000000000000:skylift"},
+    "events to a queue": {"events_to": QUEUE},
+    "events to a function": {"events_to": FUNCTION},
 }
 
 
@@ -27,6 +33,8 @@ def prepare(account: LocalAccount, way: str) -> dict[str, Any]:
     answers = dict(WAYS[way])
     if answers.pop("without_default_vpc", False):
         account.without_default_vpc()
+    if "events_to" in answers:
+        account.with_the_service()
     return answers
 
 
@@ -213,6 +221,54 @@ def test_every_call_that_only_another_way_makes_may_fail(
     own = [number for number, call in enumerate(_there_and_back(account, way)) if call not in usual]
     assert len(own) > 5
     _failing(account, way, acts_first, own)
+
+
+def test_task_states_reach_the_queue_as_wakeups(account: LocalAccount) -> None:
+    """As Skylift's function takes them from it; whoever else may send there still may."""
+    account.with_the_service()
+    sqs = account.client("sqs")
+    url = sqs.get_queue_url(QueueName="skylift-observe")["QueueUrl"]
+    theirs = {"Sid": "theirs", "Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": QUEUE}
+    policy = {"Version": "2012-10-17", "Statement": [theirs]}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    before = account.everything()
+    account.apply(events_to=QUEUE)
+    events = account.client(
+        "events"
+    )  # which takes no events of AWS's own from anybody: so by a rule for another source
+    events.put_rule(Name="alike", EventPattern=json.dumps({"source": ["mine"]}), State="ENABLED")
+    targets = events.list_targets_by_rule(Rule=STEM)["Targets"]
+    events.put_targets(Rule="alike", Targets=targets)
+    events.put_events(Entries=[{"Source": "mine", "DetailType": "ECS Task State Change", "Detail": "{}"}])
+    (message,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
+    wakeup, at = from_text(message["Body"])
+    assert wakeup == Observe()
+    assert abs((datetime.now(UTC) - at).total_seconds()) < 60
+    events.remove_targets(Rule="alike", Ids=[each["Id"] for each in targets])
+    events.delete_rule(Name="alike")
+    held = json.loads(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"])
+    assert theirs in held["Statement"]
+    held["Statement"] = [theirs]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(held)})
+    assert account.changes(events_to=QUEUE) == {"events": ("update", ("its leave to tell",))}
+    account.apply(events_to=QUEUE)
+    assert account.changes(events_to=QUEUE) == {}
+    account.destroy(events_to=QUEUE)
+    assert account.everything() == before
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "arn:aws:events:eu-central-1:000000000000:event-bus/theirs",
+        "arn:aws:sqs:eu-central-1:111122223333:skylift-observe",
+        "skylift-observe",
+    ],
+)
+def test_who_could_not_be_told_is_refused(account: LocalAccount, target: str) -> None:
+    with pytest.raises(ProvisionError, match="cannot be told") as caught:
+        account.plan(events_to=target)
+    assert "--events-to" in str(caught.value.remedy)
 
 
 def test_a_vpc_overlaps_no_other() -> None:
