@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from skylift_cloud_run.events import SINK_FILTER
 from skylift_ecs.permissions import Names
 from skylift_functions.aws import PLATFORM
 from skylift_functions.azure import platform as azure
@@ -23,6 +24,10 @@ from skylift_infra.azure import rights
 from skylift_infra.azure.account import NAMESPACE
 from skylift_infra.azure.identities import AUDIENCE, Federation
 from skylift_infra.azure.place import SKU
+from skylift_infra.gcp import federation
+from skylift_infra.gcp import provisioner as cloud_run
+from skylift_infra.gcp import rights as gcp_rights
+from skylift_infra.gcp.place import UNTAGGED
 
 TERRAFORM = Path(__file__).resolve().parents[1] / "terraform"
 
@@ -66,6 +71,7 @@ def files() -> dict[Path, str]:
     }
     found[TERRAFORM / "azure" / "platform.json"] = _azure()
     found |= _container_instance(TERRAFORM / "pools" / "container_instance")
+    found |= _cloud_run(TERRAFORM / "pools" / "cloud_run")
     return {path: json.dumps(content, indent=2) + "\n" for path, content in found.items()}
 
 
@@ -86,6 +92,25 @@ def _container_instance(folder: Path) -> dict[Path, Any]:
         "namespace": str(NAMESPACE),
         "pull_role": rights.ACR_PULL,
         "registry_sku": SKU,
+    }
+    return {folder / "pool.json": shared}
+
+
+def _cloud_run(folder: Path) -> dict[Path, Any]:
+    outsiders = (federation.AwsRole("aws", "", ""), federation.AzureIdentity("", "", ""))
+    shared = {
+        "apis": sorted(cloud_run.APIS),
+        "cleanup": UNTAGGED["untagged"],
+        "federation": {each.provider: each.trust()["attributeMapping"] for each in outsiders},
+        "permissions": gcp_rights.pushing_permissions(),
+        "roles": {
+            "accessor": gcp_rights.ACCESSOR,
+            "act_as": gcp_rights.ACT_AS,
+            "federate": gcp_rights.FEDERATE,
+            "impersonate": gcp_rights.IMPERSONATE,
+            "publish": gcp_rights.PUBLISH,
+        },
+        "sink_filter": SINK_FILTER,
     }
     return {folder / "pool.json": shared}
 

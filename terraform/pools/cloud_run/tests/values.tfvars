@@ -1,0 +1,5 @@
+name            = "My nightly Pool!"
+installation_id = "0192f0c1-2f4b-7cc3-8f3e-6f1d2a9b4c5d"
+project         = "central-kit-405415"
+region          = "europe-west1"
+dispatchers     = ["serviceAccount:skylift-dispatch@central-kit-405415.iam.gserviceaccount.com"]
