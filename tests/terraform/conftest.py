@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import httpx
 import pytest
 
 from skylift_functions.aws import PLATFORM
@@ -34,11 +35,24 @@ def served(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def skylift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """The variables of somebody who applies: the command is on the path, and a real service answers it."""
-    path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
-    with serving(tmp_path_factory.mktemp("home")) as service:
-        yield {"SKYLIFT_API_URL": service.url, "PATH": path}
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of the API of a real service."""
+    with serving(tmp_path_factory.mktemp("home")) as ready:
+        yield ready.url
+
+
+@pytest.fixture
+def skylift(service: str) -> Iterator[Mapping[str, str]]:
+    """The variables of somebody who applies: the command is on the path, and a service without pools answers it."""
+    yield {"SKYLIFT_API_URL": service, "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"}
+    for name in pools_of(service):
+        httpx.delete(f"{service}/work_pools/{name}", timeout=30).raise_for_status()
+
+
+def pools_of(service: str) -> list[str]:
+    """The names of the service's pools."""
+    found = httpx.post(f"{service}/work_pools/filter", json={}, timeout=30).raise_for_status().json()
+    return [each["name"] for each in found]
 
 
 @pytest.fixture

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.terraform.conftest import Open
+from tests.terraform.conftest import Open, pools_of
 from tests.terraform.modules import examples, modules, name_of
 from tests.terraform.workspace import ROOT, TERRAFORM, MissingError, binary, planned_resources
 
@@ -46,12 +47,18 @@ def test_module(module: Path, workspace: Open) -> None:
 
 
 @pytest.mark.parametrize("example", examples(), ids=name_of)
-def test_example(example: Path, workspace: Open) -> None:
-    """As a user has it: with the values of its own `terraform.tfvars`, if it needs any."""
+def test_example(example: Path, workspace: Open, service: str, skylift: Mapping[str, str]) -> None:
+    """As a user has it, with the values of its own `terraform.tfvars` if it needs any: applied beside a service that
+    runs, then there is nothing to do, and in the end nothing is left."""
     terraform = workspace(example)
     terraform.init()
     assert "The configuration is valid" in terraform.validate()
     assert planned_resources(terraform.plan())
+    assert "Apply complete!" in terraform.apply(env=skylift)
+    assert len(pools_of(service)) == ("pools" in example.parts), "Skylift is told of a pool, where one is made"
+    assert not planned_resources(terraform.plan())
+    terraform.apply("-destroy", env=skylift)
+    assert not terraform.state()["resources"]
 
 
 @each_module

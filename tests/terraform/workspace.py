@@ -108,6 +108,15 @@ class Workspace:
         found: dict[str, Any] = json.loads(self.run("show", "-json", file))
         return found
 
+    def apply(self, *words: str, env: Mapping[str, str] | None = None) -> str:
+        """What was said; the state is kept outside of the folder. Raises `TerraformError`."""
+        state = f"-state={self.scratch / 'state'}"
+        return self.run("apply", "-auto-approve", "-no-color", "-lock=false", state, *words, env=env)
+
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.scratch / "state").read_text())
+        return found
+
     def test(self, *words: str) -> str:
         return self.run("test", "-no-color", *words)
 
