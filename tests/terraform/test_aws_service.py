@@ -35,11 +35,11 @@ def stated(served: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) 
     terraform = Workspace(MODULE / "examples" / "service", served, scratch)
     terraform.init()
     url = "postgresql://skylift:hunter2@db.example/skylift"
-    apply(terraform, {"TF_VAR_database_url": url})
+    terraform.apply(env={"TF_VAR_database_url": url})
     text = (scratch / "state").read_text()
     assert "hunter2" not in text
     assert "made-up-random_password" not in text
-    said = apply(terraform, {})
+    said = terraform.apply()
     assert "0 added, 0 changed, 0 destroyed" in said, "without the URL nothing is done about it"
     found = {}
     managed = (each for each in json.loads(text)["resources"] if each["mode"] == "managed")
@@ -48,11 +48,6 @@ def stated(served: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) 
             key = f'["{instance["index_key"]}"]' if isinstance(instance.get("index_key"), str) else ""
             found[f"{each['type']}.{each['name']}{key}"] = instance["attributes"]
     return found
-
-
-def apply(terraform: Workspace, env: Mapping[str, str]) -> str:
-    state = f"-state={terraform.scratch / 'state'}"
-    return terraform.run("apply", "-auto-approve", "-no-color", "-lock=false", state, env=env)
 
 
 def of(stated: Planned, address: str) -> Planned:

@@ -19,7 +19,7 @@ from skylift_infra.aws.policies import lifecycle_policy
 from skylift_infra.aws.provisioner import EcsProvisioner, Layout
 from tests.support.service import ROOT, clean_environment, serving
 from tests.terraform.conftest import Open
-from tests.terraform.workspace import TERRAFORM, Workspace, planned_resources
+from tests.terraform.workspace import TERRAFORM, planned_resources
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
 
@@ -170,11 +170,6 @@ def test_the_same_place(both: Both) -> None:
 # -- Skylift is told --------------------------------------------------------------------------------------------------
 
 
-def apply(terraform: Workspace, env: Mapping[str, str], *words: str) -> str:
-    state = f"-state={terraform.scratch / 'state'}"
-    return terraform.run("apply", "-auto-approve", "-no-color", "-lock=false", state, *words, env=env)
-
-
 def test_skylift_is_told_and_told_again(workspace: Open, tmp_path: Path) -> None:
     """By the real command, against the real service, as somebody who applies the example does it."""
     terraform = workspace(MODULE / "examples" / "own_network")
@@ -183,20 +178,20 @@ def test_skylift_is_told_and_told_again(workspace: Open, tmp_path: Path) -> None
     home.mkdir()
     with serving(home) as service:
         env = {"SKYLIFT_API_URL": service.url, "PATH": f"{ROOT / '.venv' / 'bin'}:{clean_environment()['PATH']}"}
-        said = apply(terraform, env)
+        said = terraform.apply(env=env)
         assert "Apply complete!" in said
         pool = inspected(service.url)
         assert (pool["type"], pool["status"], pool["concurrency_limit"]) == ("ecs:push", "READY", 20)
         (admits,) = pool["settings"]["admission_secrets"]
         assert len(admits) == 64
         assert admits not in (tmp_path / "state").read_text()
-        expected = layout(NoDefaultVpc, EXAMPLE).handover(made_by(json.loads((tmp_path / "state").read_text())))
+        expected = layout(NoDefaultVpc, EXAMPLE).handover(made_by(terraform.state()))
         properties = pool["base_job_template"]["variables"]["properties"]
         assert {name: properties[name]["default"] for name in expected.variables} == expected.variables
         block = block_of(service.url)
         assert {name: block[name] for name in expected.block_data} == expected.block_data
 
-        assert "0 added, 0 changed, 0 destroyed" in apply(terraform, env), "the second time there is nothing to do"
+        assert "0 added, 0 changed, 0 destroyed" in terraform.apply(env=env), "the second time there is nothing to do"
         assert inspected(service.url) == pool
 
 
@@ -235,6 +230,6 @@ def test_skylift_that_cannot_be_reached_is_told_the_next_time(workspace: Open) -
     terraform.init()
     path = {"PATH": f"{ROOT / '.venv' / 'bin'}:{clean_environment()['PATH']}"}
     with pytest.raises(AssertionError, match="local-exec provisioner error"):
-        apply(terraform, path | {"SKYLIFT_API_URL": "http://127.0.0.1:1/api"})
+        terraform.apply(env=path | {"SKYLIFT_API_URL": "http://127.0.0.1:1/api"})
     plan = terraform.plan()
     assert [*planned_resources(plan)] == ["module.nightly.terraform_data.registration[0]"]
