@@ -54,7 +54,7 @@ LEFT_OUT = {
     "observe": CLI_ONLY | UNUSED | WEB_ONLY | MIGRATIONS_ONLY,
 }
 SERVICES = frozenset(
-    ["ec2", "ecr", "ecs", "iam", "logs", "s3", "secretsmanager", "service-quotas", "sqs", "ssm", "sts"]
+    ["dsql", "ec2", "ecr", "ecs", "iam", "logs", "s3", "secretsmanager", "service-quotas", "sqs", "ssm", "sts"]
 )
 """What is called in AWS; of the others the SDK's descriptions stay out, which are most of it."""
 

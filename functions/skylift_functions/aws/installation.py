@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from sqlalchemy import URL, make_url
+
 from skylift.parts import Parts
 from skylift.registry import Providers
 from skylift.settings import Settings
 from skylift.store import Store
-from skylift_functions.aws import references
+from skylift_functions.aws import dsql, references
 from skylift_functions.aws.wakeups import SqsWakeups
 from skylift_functions.installation import CONNECTIONS, NEEDS_A_MACHINE, Installation
 from skylift_functions.messages import VERBS
@@ -31,9 +33,17 @@ def opened(env: Mapping[str, str]) -> Installation:
     settings = Settings(**given)
     queues = {verb: env[f"SKYLIFT_QUEUE_{verb.upper()}"] for verb in VERBS}
     wakeups = SqsWakeups(queues)
-    store = Store(url, wakeups=wakeups, pool_size=CONNECTIONS)
+    store = _store(make_url(url), wakeups)
     providers = Providers(managed=settings.managed_provider, without=NEEDS_A_MACHINE)
     return Installation(Parts(settings, store, providers, references.sealer(env)), wakeups)
+
+
+def _store(url: URL, wakeups: SqsWakeups) -> Store:
+    if not dsql.is_dsql(url):
+        return Store(url.render_as_string(hide_password=False), wakeups=wakeups, pool_size=CONNECTIONS)
+    opened = Store(dsql.address(url).render_as_string(hide_password=False), wakeups=wakeups, pool_size=CONNECTIONS)
+    dsql.sign_in(opened.engine, url)
+    return opened
 
 
 @cache
