@@ -41,7 +41,10 @@ FLAGS = (
         "of it, as issuer|subject.",
     ),
     Flag("with_access_key", "AWS: push with an access key of a user of its own, not with a role.", "switch"),
-    Flag("events_to", "AWS: the queue or function, Google: the Pub/Sub topic that is told when runs end."),
+    Flag(
+        "events_to",
+        "Who is told when runs end. AWS: a queue or function. Google: a Pub/Sub topic, or a function as address|account.",
+    ),
     Flag("project", "Google: the project."),
     Flag("service_account", "Google: the name of the account that runs have."),
     Flag("with_key", "Google: push with a downloaded key, not by impersonation.", "switch"),

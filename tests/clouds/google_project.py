@@ -54,6 +54,7 @@ class LocalGoogleProject(LocalGoogle):
             "policies": self.iam.policies.bindings(),
             "repositories": sorted(self.resources.repositories),
             "topics": sorted(self.resources.topics),
+            "subscriptions": sorted(self.resources.subscriptions),
             "sinks": sorted(self.resources.sinks),
             "federated": self.federation.active(),
             "secrets": {name: len(each.versions) for name, each in self.secrets.all.items()},
@@ -129,6 +130,7 @@ class LocalGoogleProject(LocalGoogle):
         iam, more = self.iam, self.resources
         accounts, roles = "iam.projects.serviceAccounts", "iam.projects.roles"
         repositories = "artifactregistry.projects.locations.repositories"
+        subscriptions = "pubsub.projects.subscriptions"
         topics, sinks = "pubsub.projects.topics", "logging.projects.sinks"
         federated = "iam.projects.locations.workloadIdentityPools"
         verbs = ("create", "get", "patch", "delete", "undelete")
@@ -168,6 +170,10 @@ class LocalGoogleProject(LocalGoogle):
                 f"{repositories}.get": more.repositories_get,
                 f"{repositories}.patch": more.repositories_patch,
                 f"{repositories}.delete": more.repositories_delete,
+                f"{subscriptions}.create": more.subscriptions_create,
+                f"{subscriptions}.get": more.subscriptions_get,
+                f"{subscriptions}.modifyPushConfig": more.subscriptions_push,
+                f"{subscriptions}.delete": more.subscriptions_delete,
                 f"{topics}.create": more.topics_create,
                 f"{topics}.get": more.topics_get,
                 f"{topics}.delete": more.topics_delete,

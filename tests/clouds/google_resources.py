@@ -33,6 +33,7 @@ class Resources:
         self.on_after = 0
         self.repositories: dict[str, dict[str, Any]] = {}
         self.topics: dict[str, dict[str, Any]] = {}
+        self.subscriptions: dict[str, dict[str, Any]] = {}
         self.sinks: dict[str, dict[str, Any]] = {}
 
     def check_service(self, service: str, project: str) -> None:
@@ -89,6 +90,9 @@ class Resources:
     def topics_delete(self, params: Params, query: Params, body: Any) -> dict[str, Any]:
         _of(self.topics, params["topic"])
         del self.topics[params["topic"]]
+        for each in self.subscriptions.values():
+            if each["topic"] == params["topic"]:
+                each["topic"] = "_deleted-topic_"
         self.policies.all.pop(params["topic"], None)
         return {}
 
@@ -99,6 +103,25 @@ class Resources:
     def topic_set_policy(self, params: Params, query: Params, body: dict[str, Any]) -> dict[str, Any]:
         _of(self.topics, params["resource"])
         return self.policies.write(params["resource"], body["policy"])
+
+    def subscriptions_create(self, params: Params, query: Params, body: dict[str, Any]) -> dict[str, Any]:
+        if params["name"] in self.subscriptions:
+            raise exists("Resource")
+        _of(self.topics, body["topic"])
+        self.subscriptions[params["name"]] = {**body, "name": params["name"], "state": "ACTIVE"}
+        return self.subscriptions[params["name"]]
+
+    def subscriptions_get(self, params: Params, query: Params, body: Any) -> dict[str, Any]:
+        return _of(self.subscriptions, params["subscription"])
+
+    def subscriptions_push(self, params: Params, query: Params, body: dict[str, Any]) -> dict[str, Any]:
+        _of(self.subscriptions, params["subscription"])["pushConfig"] = body["pushConfig"]
+        return {}
+
+    def subscriptions_delete(self, params: Params, query: Params, body: Any) -> dict[str, Any]:
+        _of(self.subscriptions, params["subscription"])
+        del self.subscriptions[params["subscription"]]
+        return {}
 
     # -- sinks ---------------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from skylift_infra.gcp.images import login
 from skylift_infra.gcp.place import Api, PoolSecret, Repository, Sink, Topic
 from skylift_infra.gcp.project import Project, known_project, known_region, list_projects, member
 from skylift_infra.gcp.rights import ACCESSOR, ACT_AS, FEDERATE, IMPERSONATE, PUBLISH, pushing_permissions
+from skylift_infra.gcp.subscription import Subscription, listener
 from skylift_infra.infrastructure import CloudInfrastructure
 from skylift_infra.resources import Made, Resource
 
@@ -52,7 +53,12 @@ class CloudRunProvisioner:
                 "service_account", "Service account that runs have (empty: one of its own)", default="", customary=True
             ),
             Question("dispatcher", "Who pushes runs (empty: you)", default="", customary=True),
-            Question("events_to", "Pub/Sub topic that is told when runs end (empty: none)", default="", customary=True),
+            Question(
+                "events_to",
+                "Who is told when runs end: a Pub/Sub topic, or the function's address|account (empty: nobody)",
+                default="",
+                customary=True,
+            ),
             Question("with_key", "Push with a key", default=False, kind="switch"),
         )
 
@@ -220,7 +226,10 @@ class Layout:
         answer = self.answers.get("events_to")
         if not answer:
             return []
-        topic = answer if answer.startswith("projects/") else f"{self.project.name}/topics/{answer}"
+        told = listener(answer)
+        name = self.stem if told else answer
+        topic = name if name.startswith("projects/") else f"{self.project.name}/topics/{name}"
+        pushed = [Subscription(self.project, self.labels, "subscription", self.stem, topic, told)] if told else []
         return [
             Topic(self.project, self.labels, "topic", topic),
             Sink(self.project, self.pool, "sink", self.stem, topic),
@@ -232,6 +241,7 @@ class Layout:
                 ("topic", "sink"),
                 title=f"publishing in topic {topic} to log sink {self.stem}",
             ),
+            *pushed,
         ]
 
     # -- what the pool is told ----------------------------------------------------------------------------------------

@@ -18,10 +18,12 @@ PROJECT = "central-kit-405415"
 STEM = "skylift-nightly-2158d5e3"
 RUN, PUSH = (f"{STEM}-{what}@{PROJECT}.iam.gserviceaccount.com" for what in ("run", "push"))
 ROLE = f"projects/{PROJECT}/roles/skylift_nightly_2158d5e3"
+OBSERVE, INVOKER = "https://observe-1.run.app", f"invoker@{PROJECT}.iam.gserviceaccount.com"
 WAYS: dict[str, dict[str, Any]] = {
     "impersonation": {},
     "key": {"with_key": True},
     "events": {"events_to": "ends"},
+    "push": {"events_to": f"{OBSERVE}|{INVOKER}"},
     "federation": {"dispatcher": "arn:aws:iam::111122223333:role/service/skylift"},
     "names": {"repository": "images", "service_account": "nightly-runs", "dispatcher": "bob@example.com,group:a@b.c"},
 }
@@ -176,6 +178,31 @@ def test_what_was_changed_by_hand_is_told_and_mended(cloud: LocalGoogleProject) 
     }
     applied(events_to="ends")
     assert changes(events_to="ends") == {}
+
+
+def test_the_function_that_observes_is_told_by_the_invoker(cloud: LocalGoogleProject) -> None:
+    """What its own check of callers wants: a token of that account, for its address."""
+    topic, name = f"projects/{PROJECT}/topics/{STEM}", f"projects/{PROJECT}/subscriptions/{STEM}"
+    answers = WAYS["push"]
+    applied(**answers)
+    made = cloud.resources.subscriptions[name]
+    assert made["topic"] == topic
+    token = {"serviceAccountEmail": INVOKER, "audience": OBSERVE}
+    assert made["pushConfig"] == {"pushEndpoint": OBSERVE, "oidcToken": token}
+    assert cloud.resources.sinks[f"projects/{PROJECT}/sinks/{STEM}"]["destination"] == f"pubsub.googleapis.com/{topic}"
+    moved: dict[str, Any] = {"events_to": f"https://observe-2.run.app|{INVOKER}"}
+    assert changes(**moved) == {"subscription": ("update", ("whom it tells",))}
+    applied(**moved)
+    assert changes(**moved) == {}
+    cloud.resources.topics_delete({"topic": topic}, {}, None)
+    told = {key: (action, why) for key, (action, why) in changes(**moved).items() if key in ("topic", "subscription")}
+    assert told["topic"] == ("create", ())
+    applied(**moved)
+    assert changes(**moved) == {}
+    assert cloud.resources.subscriptions[name]["topic"] == topic
+    for wrong in ("http://observe|a@b.c", "https://observe", "https://observe|nobody"):
+        with pytest.raises(ProvisionError, match="as whom"):
+            opened(events_to=wrong)
 
 
 def test_what_was_deleted_by_hand_is_made_again(cloud: LocalGoogleProject) -> None:
