@@ -43,7 +43,8 @@ FLAGS = (
     Flag("with_access_key", "AWS: push with an access key of a user of its own, not with a role.", "switch"),
     Flag(
         "events_to",
-        "Who is told when runs end. AWS: a queue or function. Google: a Pub/Sub topic, or a function as address|account.",
+        "Who is told when runs end. AWS: a queue or a function. Google: a Pub/Sub topic, or a function as "
+        "address|account.",
     ),
     Flag("project", "Google: the project."),
     Flag("service_account", "Google: the name of the account that runs have."),
