@@ -14,6 +14,7 @@ from tests.support.service import serving
 from tests.terraform.workspace import ROOT, TERRAFORM, Workspace, binary, providers, types_in
 
 Open = Callable[[Path], Workspace]
+TOKEN_SECRET = "as-hunter2"
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +29,11 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def served(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """The environment that terraform runs in; every module that wants packages is given them."""
+    """The environment that terraform runs in; every module that wants packages is given them,
+    and one that wants a token its secret."""
     binary()
     with providers(types_in([TERRAFORM]), tmp_path_factory.mktemp("providers")) as env:
-        yield {**env, "TF_VAR_packages_dir": str(packages)}
+        yield {**env, "TF_VAR_packages_dir": str(packages), "TF_VAR_token_secret": TOKEN_SECRET}
 
 
 @pytest.fixture(scope="session")
