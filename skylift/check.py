@@ -11,7 +11,7 @@ from sqlalchemy import Row, select
 from skylift import faults
 from skylift.errors import SkyliftError
 from skylift.parts import Parts
-from skylift.provider import Checks, Finding, Links
+from skylift.provider import Checks, Finding, HidesNonces, Links
 from skylift.registry import Providers
 from skylift.rendering import pool_configuration
 from skylift.store import Tx, attempts, pools
@@ -26,7 +26,7 @@ def check(parts: Parts, name: str) -> list[Finding]:
     with parts.store.reading() as tx:
         pool = pools.by_name(tx, name)
         configuration = pool_configuration(parts, tx, pool)
-    found = [_provider(parts.providers, pool), _template(configuration), _pool_secret(pool)]
+    found = [_provider(parts.providers, pool), _template(configuration), _pool_secret(parts.providers, pool)]
     if pool.is_paused:
         found.append(Finding("Work pool", "warning", "It is paused", "Resume it: skylift work-pool resume"))
     return [each for each in found if each] + _asked(parts.providers, pool, configuration)
@@ -48,11 +48,13 @@ def _template(configuration: dict[str, Any]) -> Finding:
     return Finding("Template", "warning", message, "Give the variables that its job configuration needs a default")
 
 
-def _pool_secret(pool: Row[Any]) -> Finding | None:
+def _pool_secret(providers: Providers, pool: Row[Any]) -> Finding | None:
     if pool.type == "process:push" or not pool.type.endswith((":push", ":managed")):
         return None
     if pools.settings_of(pool).admission_secrets:
         return Finding("Pool secret", "ok", "Runs are admitted with the pool's secret and their own nonce")
+    if _hides_nonces(providers, pool.type):
+        return Finding("Pool secret", "ok", "Runs are admitted with their own nonce, which their cloud shows to nobody")
     return Finding(
         "Pool secret",
         "warning",
@@ -61,6 +63,14 @@ def _pool_secret(pool: Row[Any]) -> Finding | None:
         "Make a secret in the cloud's own store, name it in the variable 'pool_secret', and give its SHA-256 to the "
         "pool's setting 'admission_secrets'",
     )
+
+
+def _hides_nonces(providers: Providers, type_: str) -> bool:
+    try:
+        provider = providers.get(type_)
+    except SkyliftError:
+        return False  # not there, or not installed: both are findings already
+    return isinstance(provider, HidesNonces) and provider.hides_nonces
 
 
 def _asked(providers: Providers, pool: Row[Any], configuration: dict[str, Any]) -> list[Finding]:

@@ -224,6 +224,14 @@ class Finding:
 
 
 @runtime_checkable
+class HidesNonces(Protocol):
+    """Providers whose place never shows again what a run is started with: there a run's own nonce tells as much as a
+    secret of its pool would, beside it."""
+
+    hides_nonces: bool
+
+
+@runtime_checkable
 class Checks(Protocol):
     """Providers that can tell, by reading only, whether runs of a pool would start."""
 

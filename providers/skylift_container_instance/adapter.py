@@ -44,6 +44,7 @@ class ContainerInstanceProvider:
     python = "python"
     stops_softly = False
     remembers_stops = False
+    hides_nonces = True
 
     def base_job_template(self) -> dict[str, Any]:
         text = (Path(__file__).parent / "base_job_template.json").read_text("utf-8")

@@ -3,6 +3,7 @@ Prefect's."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from skylift.confidential import NONCE
 from tests.clients.conftest import ROOT
 from tests.clouds.azure import SUBSCRIPTION
 from tests.clouds.azure_infra import LocalSubscription
@@ -65,6 +67,12 @@ def test_from_an_empty_subscription_to_a_run_and_back(tmp_path: Path) -> None:
             block = desk.block_of(pool)
             assert set(block) == {"client_id", "tenant_id"}, "no key"
             assert desk.pushed_by() == {(block["client_id"], "managed identity")}
+            findings = json.loads(desk.skylift("work-pool", "check", "my-pool", "-o", "json"))
+            told = {each["what"]: each for each in findings}["Pool secret"]
+            assert told["verdict"] == "ok"
+            (run,) = desk.cloud.containers.all.values()
+            assert run.env[NONCE], "which is what it is admitted with"
+            assert run.env[NONCE] not in desk.cloud.journal.shown()
 
         there_and_back(
             desk,
