@@ -17,6 +17,7 @@ from skylift_ecs.permissions import Names
 from skylift_functions.aws import PLATFORM
 from skylift_functions.azure import platform as azure
 from skylift_infra.aws import policies
+from skylift_infra.aws.events import TARGET_ID, WAKEUP
 from skylift_infra.aws.identities import POLICY
 from skylift_infra.aws.network import ZONES
 from skylift_infra.aws.place import KEPT_DAYS, PROVIDERS
@@ -64,8 +65,10 @@ def files() -> dict[Path, str]:
         ecs / "policies" / "lifecycle.json": policies.lifecycle_policy(),
         ecs / "pool.json": {
             "capacity_providers": PROVIDERS,
+            "events_target": TARGET_ID,
             "log_retention_days": KEPT_DAYS,
             "policy_name": POLICY,
+            "wakeup": {"paths": WAKEUP["InputPathsMap"], "template": WAKEUP["InputTemplate"]},
             "zones": ZONES,
         },
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ import pytest
 
 from skylift.provisioner import PoolIdentity
 from skylift_infra.aws.account import Account
+from skylift_infra.aws.events import Function, Queue
 from skylift_infra.aws.identities import POLICY, Role
 from skylift_infra.aws.place import KEPT_DAYS, PROVIDERS
 from skylift_infra.aws.policies import lifecycle_policy
@@ -26,6 +28,7 @@ pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
 MODULE = TERRAFORM / "pools" / "ecs"
 POOL = PoolIdentity("My nightly Pool!", "ecs:push", UUID("0192f0c1-2f4b-7cc3-8f3e-6f1d2a9b4c5d"))
 REGION, ACCOUNT = "eu-central-1", "123456789012"
+FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:observe"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:observe"
 ELSEWHERE = "arn:aws:iam::210987654321:role/skylift"
 KINDS = {
@@ -51,6 +54,8 @@ PARTS = {
     "aws_route_table_association",
     "aws_vpc_security_group_egress_rule",
     "aws_cloudwatch_event_target",
+    "aws_lambda_permission",
+    "aws_sqs_queue_policy",
     "terraform_data",
 }
 """What AWS has as a part of something else, or what is Terraform's own."""
@@ -93,6 +98,7 @@ Variant = tuple[type[EmptyAccount], dict[str, Any], dict[str, Any]]
 VARIANTS: dict[str, Variant] = {
     "default network": (EmptyAccount, {}, {}),
     "own network": (NoDefaultVpc, {"events_to": QUEUE}, {"create_vpc": True, "events_to": QUEUE}),
+    "a function is told": (EmptyAccount, {"events_to": FUNCTION}, {"events_to": FUNCTION}),
     "what is there": (
         EmptyAccount,
         {"cluster": "runs", "repository": "images", "subnets": ["subnet-0a"], "dispatcher": ELSEWHERE},
@@ -162,9 +168,48 @@ def test_the_same_place(both: Both) -> None:
         made = {"cluster": {"arn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{ours.cluster}"}}
         pattern = json.loads(planned["aws_cloudwatch_event_rule.this[0]"]["event_pattern"])
         assert pattern == rules[0]._pattern(made)  # type: ignore[attr-defined]
-        target = planned["aws_cloudwatch_event_target.this[0]"]
-        assert (target["target_id"], target["arn"]) == ("skylift", QUEUE)
+        assert told_by(planned) == rules[0]._told  # type: ignore[attr-defined]
+        assert leave_given_by(planned) == leave_of(rules[0])
     assert not [address for address in planned if "ingress" in address], "nothing may come in"
+
+
+def told_by(planned: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The rule's target, as EventBridge's API has it."""
+    target = planned["aws_cloudwatch_event_target.this[0]"]
+    found = {"Id": target["target_id"], "Arn": target["arn"]}
+    for each in target["input_transformer"]:
+        found["InputTransformer"] = {"InputPathsMap": each["input_paths"], "InputTemplate": each["input_template"]}
+    return found
+
+
+RULE = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/"
+
+
+def leave_of(rule: Any) -> Any:
+    """What the provisioner lets EventBridge do."""
+    if isinstance(rule.target, Queue):
+        return [rule.target._statement(rule.name, RULE + rule.name)]
+    asked: list[dict[str, Any]] = []
+    account = SimpleNamespace(client=lambda _: SimpleNamespace(add_permission=lambda **words: asked.append(words)))
+    Function(account, rule.target.arn).allow(rule.name, RULE + rule.name)  # type: ignore[arg-type]
+    return asked
+
+
+def leave_given_by(planned: dict[str, dict[str, Any]]) -> Any:
+    """What the module lets EventBridge do; the rule's ARN is known only once it is made."""
+    queues = [each for address, each in planned.items() if address.startswith("aws_sqs_queue_policy.")]
+    if queues:
+        return json.loads(queues[0]["policy"])["Statement"]
+    permission = planned["aws_lambda_permission.events[0]"]
+    return [
+        {
+            "FunctionName": permission["function_name"],
+            "StatementId": permission["statement_id"],
+            "Action": permission["action"],
+            "Principal": permission["principal"],
+            "SourceArn": RULE + planned["aws_cloudwatch_event_rule.this[0]"]["name"],
+        }
+    ]
 
 
 # -- Skylift is told --------------------------------------------------------------------------------------------------

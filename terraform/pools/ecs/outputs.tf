@@ -43,6 +43,11 @@ output "admission_secret_arn" {
   value       = aws_secretsmanager_secret.admission.arn
 }
 
+output "events_queue_statement" {
+  description = "What the policy of the queue in `events_to` has to allow; null where no queue is told."
+  value       = local.told == "sqs" ? local.leave_to_send : null
+}
+
 output "security_group_id" {
   description = "Id of the security group of the runs."
   value       = local.security_group_id

@@ -124,14 +124,20 @@ variable "dispatcher" {
 }
 
 variable "events_to" {
-  description = "ARN of the queue or function that is told of task states. Empty: none is; the module for the service has a rule for its own account."
+  description = "ARN of the queue or function in this account and region that is told of task states. Empty: none is; the module for the service has a rule for its own account."
   type        = string
   default     = ""
 
   validation {
-    condition     = var.events_to == "" || can(regex("^arn:[a-z-]+:(sqs|lambda|events):", var.events_to))
-    error_message = "Give the ARN of a queue, a function or an event bus."
+    condition     = var.events_to == "" || can(regex("^arn:[a-z-]+:(sqs:[a-z0-9-]+:[0-9]{12}:|lambda:[a-z0-9-]+:[0-9]{12}:function:)[a-zA-Z0-9_-]+$", var.events_to))
+    error_message = "Give the ARN of a queue or of a function."
   }
+}
+
+variable "events_queue_policy" {
+  description = "Whether to write the policy of the queue in `events_to`, as a whole: not where others write it too; then add the output `events_queue_statement` to theirs."
+  type        = bool
+  default     = true
 }
 
 variable "admission_secret_version" {

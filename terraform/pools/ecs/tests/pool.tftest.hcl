@@ -49,6 +49,33 @@ run "in_a_network_of_its_own" {
   }
 }
 
+run "a_function_is_told" {
+  variables {
+    events_to = "arn:aws:lambda:eu-central-1:123456789012:function:observe"
+  }
+
+  assert {
+    condition     = aws_lambda_permission.events[0].source_arn == aws_cloudwatch_event_rule.this[0].arn
+    error_message = "only this rule may call the function"
+  }
+  assert {
+    condition     = length(aws_cloudwatch_event_target.this[0].input_transformer) == 0 && length(aws_sqs_queue_policy.events) == 0
+    error_message = "a function gets the event as it is"
+  }
+}
+
+run "a_queue_with_a_policy_of_its_own_is_told" {
+  variables {
+    events_to           = "arn:aws:sqs:eu-central-1:123456789012:observe"
+    events_queue_policy = false
+  }
+
+  assert {
+    condition     = length(aws_sqs_queue_policy.events) == 0 && output.events_queue_statement.Resource == var.events_to
+    error_message = "what the queue's policy has to allow is said instead"
+  }
+}
+
 run "with_what_is_there_already" {
   variables {
     cluster        = "everybody"
