@@ -40,6 +40,7 @@ test-serverless: setup .venv-serverless/.done tests/serverless/node_modules/.don
 package: $(VENV)/.dev  ## Zip the cloud functions into dist/ (LAMBDA_PYTHON=path of a Python 3.13), and measure them
 	$(BIN)/python functions/package_aws.py --python $(LAMBDA_PYTHON)
 	$(BIN)/python functions/package_gcp.py
+	$(BIN)/python functions/package_azure.py --python $(LAMBDA_PYTHON)
 	PYTHONPATH=functions $(BIN)/python -m benchmarks.cold_start --python $(LAMBDA_PYTHON)
 
 bench: $(VENV)/.dev  ## Measure growth, latency and start-up, and print tables
@@ -75,7 +76,7 @@ lock:  ## Pin the requirements anew from pyproject.toml (needs uv)
 
 
 clean:  ## Remove what the targets made
-	rm -rf $(VENV) .venv-* tests/serverless/node_modules .serverless .containers_cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	rm -rf $(VENV) .venv-* .azurite tests/serverless/node_modules .serverless .containers_cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -2,7 +2,7 @@
 
 Measured over `dist/` (`make package`), with nothing else on the path; the platform's own start comes on top of it.
 Google Cloud's functions are installed from their source archive as its build does, and have the framework's server with
-them.
+them; Azure's share one package.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
+import package_azure
 import package_gcp
 from benchmarks.table import print_machine, print_table
-from skylift_functions import aws, gcp
+from skylift_functions import aws, azure, gcp
 
 ROOT = Path(__file__).resolve().parents[1]
 TURNS = 5
 SCRIPT = """
 import sys, time, resource
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1].split(":")
 wall, cpu = time.perf_counter(), time.process_time()
 for name in sys.argv[2].split(","):
     __import__(name)
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--python", default=sys.executable, help="of the version that the zips were made for")
     python = parser.parse_args().python
     print_machine()
-    rows = [*of_aws(python), *of_gcp(python)]
+    rows = [*of_aws(python), *of_gcp(python), *of_azure(python)]
     prefect = ROOT / ".venv-prefect" / "bin" / "python"
     if prefect.exists():
         rows.append(("import prefect", "", *measure([str(prefect)], "", "prefect")))
@@ -71,6 +72,18 @@ def of_gcp(python: str) -> Iterator[tuple[object, ...]]:
             modules = f"{server},{each.handler.rpartition('.')[0]}"
             size = package_gcp.ARCHIVE.stat().st_size / 2**20
             yield f"gcp {each.name}", size, *measure([python, "-I"], str(installed), modules)
+
+
+def of_azure(python: str) -> Iterator[tuple[object, ...]]:
+    """All functions share the app; what each imports when it is first called comes on top of that."""
+    with tempfile.TemporaryDirectory(prefix="skylift-cold-") as folder:
+        with zipfile.ZipFile(package_azure.ARCHIVE) as archive:
+            archive.extractall(folder)
+        where, size = f"{folder}:{folder}/{package_azure.LIBRARIES}", package_azure.ARCHIVE.stat().st_size / 2**20
+        yield "azure app", size, *measure([python, "-I"], where, "function_app")
+        for name in azure.PLATFORM.modules:
+            module = f"function_app,skylift_functions.azure.{name}"
+            yield f"azure {name}", size, *measure([python, "-I"], where, module)
 
 
 def measure(python: list[str], folder: str, module: str) -> tuple[float, float, int, float]:

@@ -56,6 +56,11 @@ class Function:
     pushes: bool = False
     """Whether it calls providers, and needs their permissions."""
 
+    @property
+    def module(self) -> str:
+        """What of this package its first call imports."""
+        return self.name.partition("_")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class AzurePlatform:
@@ -65,6 +70,11 @@ class AzurePlatform:
     roles: Mapping[str, tuple[str, ...]]
     """Built-in roles of the identity, by what they are on; `{name}` is to be filled in by the deployment."""
     variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Of all functions, each once."""
+        return tuple(dict.fromkeys(each.module for each in self.functions))
 
     def function(self, name: str) -> Function:
         """Raises `KeyError`."""

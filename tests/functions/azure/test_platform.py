@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +100,8 @@ def test_the_newest_of_several_sealing_keys_seals_and_all_of_them_open() -> None
     both = opened({**COMPLETE, "SKYLIFT_SECRET_KEY": "y" * 43 + "=\n" + COMPLETE["SKYLIFT_SECRET_KEY"]}).parts.sealer
     assert both.open(old.seal("value")) == "value"
     assert both.reseal(old.seal("value"))
+
+
+def test_each_functions_module_is_named() -> None:
+    for name in PLATFORM.modules:
+        assert import_module(f"skylift_functions.azure.{name}")
