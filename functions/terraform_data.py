@@ -16,6 +16,7 @@ from skylift_cloud_run.events import SINK_FILTER
 from skylift_ecs.permissions import Names
 from skylift_functions.aws import PLATFORM
 from skylift_functions.azure import platform as azure
+from skylift_functions.gcp import platform as gcp
 from skylift_infra.aws import policies
 from skylift_infra.aws.events import TARGET_ID, WAKEUP
 from skylift_infra.aws.identities import POLICY
@@ -75,6 +76,7 @@ def files() -> dict[Path, str]:
     found[TERRAFORM / "azure" / "platform.json"] = _azure()
     found |= _container_instance(TERRAFORM / "pools" / "container_instance")
     found |= _cloud_run(TERRAFORM / "pools" / "cloud_run")
+    found[TERRAFORM / "gcp" / "functions.json"] = _gcp()
     return {path: json.dumps(content, indent=2) + "\n" for path, content in found.items()}
 
 
@@ -97,6 +99,10 @@ def _container_instance(folder: Path) -> dict[Path, Any]:
         "registry_sku": SKU,
     }
     return {folder / "pool.json": shared}
+
+
+def _gcp() -> Mapping[str, Any]:
+    return {"functions": {each.name: _function(each) for each in gcp.PLATFORM.functions}, "roles": gcp.ROLES}
 
 
 def _cloud_run(folder: Path) -> dict[Path, Any]:

@@ -24,6 +24,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for function in PLATFORM.functions:
         (folder / f"skylift-aws-{function.name}.zip").write_text(function.name)
     (folder / "skylift-azure-0123456789ab.zip").write_text("azure")
+    (folder / "skylift-gcp.zip").write_text("gcp")
     return folder
 
 

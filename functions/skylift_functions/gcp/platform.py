@@ -13,6 +13,12 @@ ACT_AS = {"iam.serviceAccounts.actAs": ("{invoker}",)}
 """A task that shows who sent it is only made by who may act as that account."""
 READ_SECRETS = {"secretmanager.versions.access": ("{secrets}",)}
 COMMON = {**ENQUEUE, **ACT_AS, **READ_SECRETS}
+ROLES = {
+    "cloudtasks.tasks.create": "roles/cloudtasks.enqueuer",
+    "iam.serviceAccounts.actAs": "roles/iam.serviceAccountUser",
+    "secretmanager.versions.access": "roles/secretmanager.secretAccessor",
+}
+"""Google's own, each of which says little more than one permission."""
 
 
 @dataclass(frozen=True, slots=True)
