@@ -94,8 +94,10 @@ def create(
     """Create a work pool; with --provision-infra also what it needs in the cloud."""
     template = json_file(base_job_template, "The base job template")
     answers = given_answers(flags)
-    if not provision_infra and (answers or dry_run or choose_names):
-        raise click.UsageError("--dry-run, --choose-names and what tells where to provision need --provision-infra")
+    if not provision_infra and (answers or dry_run or choose_names or docker_login):
+        raise click.UsageError(
+            "--dry-run, --choose-names, --docker-login and what tells where to provision need --provision-infra"
+        )
     with connect() as api:
         served = types_served(api)
         known = find(api, name) if overwrite or provision_infra else None
