@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, settings
 
 from skylift.store import Store
 from skylift.store.tables import metadata
+from tests.support import sql_subset
 
 with warnings.catch_warnings():  # it looks for XDG_RUNTIME_DIR, which containers seldom have
     warnings.simplefilter("ignore")
@@ -130,6 +131,14 @@ def _migrate(url: str) -> None:
     store = Store(url)
     store.migrate()
     store.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def portable() -> Iterator[dict[str, str]]:
+    """When all tests are over: every statement to PostgreSQL was one that its relatives take, too."""
+    with sql_subset.watched() as found:
+        yield found
+    assert not found, found
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,8 @@ def address(url: URL) -> URL:
 
 def sign_in(engine: Engine, url: URL) -> None:
     """Have each of the engine's connections made with a token of its own."""
+    # Looking for the type hstore, of which we have no use, takes a savepoint, and there are none.
+    engine.dialect.use_native_hstore = False  # type: ignore[attr-defined]
 
     def connects(_dialect: object, _record: object, _words: object, options: dict[str, Any]) -> None:
         options["password"] = token(url)
