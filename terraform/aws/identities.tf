@@ -43,6 +43,7 @@ locals {
     Version = "2012-10-17"
     Statement = concat(
       [for statement in local.own_statements[name] : statement if length(statement.Resource) > 0],
+      local.dsql_statements,
       [for statement in local.assuming : statement if each.pushes],
       [for statement in local.pool_statements[name] : statement if each.pushes],
     )

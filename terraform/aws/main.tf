@@ -26,12 +26,13 @@ locals {
   variables = merge(
     var.settings,
     { for verb, queue in aws_sqs_queue.wakeups : "SKYLIFT_QUEUE_${upper(verb)}" => queue.url },
+    { for url in local.dsql_urls : "SKYLIFT_DATABASE_URL" => url },
+    { for name, arn in { SKYLIFT_DATABASE_URL_FROM = local.database_url_arn } : name => arn if !var.create_dsql },
     {
-      SKYLIFT_API_URL           = local.api_url
-      SKYLIFT_API_KEY_FROM      = aws_secretsmanager_secret.this["admin-key"].arn
-      SKYLIFT_DATABASE_URL_FROM = local.database_url_arn
-      SKYLIFT_SECRET_KEY_FROM   = aws_secretsmanager_secret.this["sealing-keys"].arn
-      POWERTOOLS_LOG_LEVEL      = var.log_level
+      SKYLIFT_API_URL         = local.api_url
+      SKYLIFT_API_KEY_FROM    = aws_secretsmanager_secret.this["admin-key"].arn
+      SKYLIFT_SECRET_KEY_FROM = aws_secretsmanager_secret.this["sealing-keys"].arn
+      POWERTOOLS_LOG_LEVEL    = var.log_level
     },
   )
 }

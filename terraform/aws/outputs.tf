@@ -14,8 +14,13 @@ output "sealing_keys_arn" {
 }
 
 output "database_url_arn" {
-  description = "ARN of the secret or parameter that holds the database's URL."
+  description = "ARN of the secret or parameter that holds the database's URL; empty with DSQL, whose URL is no secret."
   value       = local.database_url_arn
+}
+
+output "dsql_url" {
+  description = "URL of the DSQL cluster; null where none is made."
+  value       = one(local.dsql_urls)
 }
 
 output "function_names" {

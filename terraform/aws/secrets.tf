@@ -2,7 +2,7 @@
 # written to Secrets Manager.
 
 locals {
-  makes_url = var.database_url_arn == ""
+  makes_url = var.database_url_arn == "" && !var.create_dsql
   secrets = merge(
     {
       "sealing-keys" = "Seals Skylift's secrets: Fernet keys, one a line, the newest first"

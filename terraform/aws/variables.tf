@@ -53,6 +53,23 @@ variable "database_url_arn" {
   }
 }
 
+variable "create_dsql" {
+  description = "Whether to make an Aurora DSQL cluster for the database, in the place of `database_url`: it costs nothing while nobody asks it, and the functions sign in with their roles."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !(var.create_dsql && var.database_url_arn != "")
+    error_message = "Either have a database made or give one."
+  }
+}
+
+variable "dsql_deletion_protection" {
+  description = "Whether the DSQL cluster is kept from being removed: turn it off, apply, and then destroy."
+  type        = bool
+  default     = true
+}
+
 variable "admin_key_version" {
   description = "Raise it to make the admin's API key anew; the old one is refused as soon as the functions are started anew."
   type        = number

@@ -12,8 +12,9 @@ from uuid import uuid4
 import pytest
 from cryptography.fernet import Fernet
 from policy_sentry.querying.actions import get_action_data
+from sqlalchemy import make_url
 
-from skylift_functions.aws import PLATFORM
+from skylift_functions.aws import PLATFORM, dsql
 from tests.clouds.aws_backends import BACKENDS
 from tests.clouds.ecs_events import event_of
 from tests.clouds.lambda_runtime import Function
@@ -41,9 +42,13 @@ def stated(served: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) 
     assert "made-up-random_password" not in text
     said = terraform.apply()
     assert "0 added, 0 changed, 0 destroyed" in said, "without the URL nothing is done about it"
+    return managed(json.loads(text))
+
+
+def managed(state: Mapping[str, Any]) -> Planned:
+    """What was made, by address; without the number of what is made once or not at all."""
     found = {}
-    managed = (each for each in json.loads(text)["resources"] if each["mode"] == "managed")
-    for each in managed:
+    for each in (each for each in state["resources"] if each["mode"] == "managed"):
         for instance in each["instances"]:
             key = f'["{instance["index_key"]}"]' if isinstance(instance.get("index_key"), str) else ""
             found[f"{each['type']}.{each['name']}{key}"] = instance["attributes"]
@@ -112,6 +117,27 @@ def test_each_role_may_do_what_the_platform_says_and_no_more(stated: Planned) ->
         granted = {(action, on) for grant in statements for action in grant["Action"] for on in grant["Resource"]}
         assert granted == expected
         assert all(grant["Effect"] == "Allow" for grant in statements)
+
+
+def test_the_database_may_be_dsql(served: Mapping[str, str], tmp_path: Path) -> None:
+    """Its address is one that the functions take, it is no secret, and each of them may connect."""
+    terraform = Workspace(MODULE, served, tmp_path)
+    terraform.init()
+    terraform.apply("-var=create_dsql=true")
+    made = managed(terraform.state())
+    cluster = made["aws_dsql_cluster.this"]
+    assert cluster["deletion_protection_enabled"] is True
+    for name, each in of(made, "aws_lambda_function.this").items():
+        variables = each["environment"][0]["variables"]
+        assert "SKYLIFT_DATABASE_URL_FROM" not in variables
+        url = make_url(variables["SKYLIFT_DATABASE_URL"])
+        assert dsql.is_dsql(url)
+        assert dsql.address(url).host == f"{cluster['identifier']}.dsql.eu-central-1.on.aws"
+        policy = json.loads(of(made, "aws_iam_role_policy.function")[name]["policy"])
+        connects = {"Effect": "Allow", "Action": ["dsql:DbConnectAdmin"], "Resource": [cluster["arn"]]}
+        assert connects in policy["Statement"]
+    assert get_action_data("dsql", "DbConnectAdmin")
+    assert set(of(made, "aws_secretsmanager_secret.this")) == {"admin-key", "sealing-keys"}
 
 
 def test_every_action_is_one_that_aws_knows(stated: Planned) -> None:

@@ -146,3 +146,14 @@ run "a_vpc_takes_both" {
 
   expect_failures = [var.vpc_security_group_ids]
 }
+
+run "a_database_is_made_or_given" {
+  command = plan
+
+  variables {
+    create_dsql      = true
+    database_url_arn = "arn:aws:ssm:eu-central-1:123456789012:parameter/skylift/database"
+  }
+
+  expect_failures = [var.create_dsql]
+}
