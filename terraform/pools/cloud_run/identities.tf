@@ -51,7 +51,6 @@ resource "google_service_account_iam_member" "acting" {
 
 # Whoever else has this role is taken it from.
 resource "google_service_account_iam_binding" "impersonation" {
-  #checkov:skip=CKV_GCP_41:On the pool's pushing account alone, which may do nothing but push its runs
   count = length(var.dispatchers) > 0 ? 1 : 0
 
   service_account_id = "projects/${var.project}/serviceAccounts/${local.pushing_email}"
@@ -63,7 +62,6 @@ resource "google_service_account_iam_binding" "impersonation" {
 
 # What the pool's containers show at their admission. Its value is neither in the plan nor in the state.
 resource "google_secret_manager_secret" "admission" {
-  #checkov:skip=CKV_GCP_130:Secret Manager encrypts with keys of its own; a key of yours costs money while nothing runs
   project   = var.project
   secret_id = local.secret
   labels    = local.labels
