@@ -16,7 +16,6 @@ locals {
 }
 
 resource "google_secret_manager_secret" "this" {
-  #checkov:skip=CKV_GCP_130:Secret Manager encrypts with keys of its own; a key of yours costs money while nothing runs
   for_each = local.made
 
   project             = var.project
