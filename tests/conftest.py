@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, settings
 
 from skylift.store import Store
 from skylift.store.tables import metadata
+from tests.clouds.audit import AUDIT, SECRETS
 from tests.support import sql_subset
 
 with warnings.catch_warnings():  # it looks for XDG_RUNTIME_DIR, which containers seldom have
@@ -131,6 +132,16 @@ def _migrate(url: str) -> None:
     store = Store(url)
     store.migrate()
     store.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def audited() -> Iterator[None]:
+    """When all tests are over: in no local cloud was anything left of any attempt, and none was shown a secret."""
+    AUDIT.launches_are_noted()
+    AUDIT.know(*SECRETS)
+    yield
+    assert not AUDIT.left, "\n".join(AUDIT.left)
+    assert not (leaks := AUDIT.leaks()), "\n".join(leaks)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import urllib3
 
 from tests.clouds import aws_policies
+from tests.clouds.audit import AUDIT
 from tests.clouds.aws_backends import BACKENDS, KEYS, REGION, Backend
 from tests.clouds.aws_rights import FREE, Rights
 from tests.clouds.aws_wire import Asked, Malformed, error, ok, refusal, understand
@@ -70,8 +71,17 @@ class LocalAws(HttpCloud):
         """For a work pool's `aws_credentials`."""
         return {**KEYS, "region_name": REGION, "aws_client_parameters": {"endpoint_url": self.url}}
 
+    def left(self) -> list[str]:
+        """Tasks that are not over, and files: all that belongs to single attempts."""
+        s3 = self.backend.client("s3")
+        buckets = [each["Name"] for each in s3.list_buckets()["Buckets"]]
+        files = [f for each in buckets for f in s3.list_objects_v2(Bucket=each).get("Contents", [])]
+        running = [task.arn for task in self.tasks.shown() if task.about["lastStatus"] != "STOPPED"]
+        return [*running, *(each["Key"] for each in files)]
+
     def close(self) -> None:
         super().close()
+        AUDIT.closes("AWS", self.left())
         self.tasks.close()
         self._http.clear()
 

@@ -19,8 +19,9 @@ from typing import Any
 from uuid import uuid4
 
 from skylift_container_instance.permissions import PERMISSIONS
+from tests.clouds.audit import AUDIT
 from tests.clouds.azure_groups import Behaviour, Group, take_secrets
-from tests.clouds.azure_login import CLIENT, CLIENT_SECRET, TENANT, Login
+from tests.clouds.azure_login import CLIENT, CLIENT_SECRET, FEDERATED, TENANT, Login
 from tests.clouds.azure_routes import operation_of
 from tests.clouds.azure_schema import Invalid, check_group
 from tests.clouds.containers import Containers
@@ -75,6 +76,8 @@ class LocalAzure(HttpCloud):
     def close(self) -> None:
         self.mischief.behave()
         super().close()
+        AUDIT.know(CLIENT_SECRET, FEDERATED, *self.login.granted)
+        AUDIT.closes("Azure", self.left())
         self.login.close()
         with self._lock:
             for each in self.groups.values():

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
+from tests.clouds.audit import AUDIT
 from tests.clouds.containers import Containers
 from tests.clouds.google_discovery import Method, check_answer, check_request, find_method
 from tests.clouds.google_errors import ApiError, denied, of_mischief, too_many
@@ -79,8 +80,15 @@ class LocalGoogle(HttpCloud):
         self._random = random.Random(0)
         self._handlers = self._all_handlers()
 
+    def left(self) -> list[str]:
+        """What belongs to single attempts: jobs of one run, executions, and secrets that were made for them."""
+        own = [name for name, job in self.run.jobs.items() if job.body["labels"].get("skylift-role") == "run"]
+        made = [name for name, secret in self.secrets.all.items() if secret.readers is not None]
+        return [*own, *self.run.executions, *made]
+
     def close(self) -> None:
         super().close()
+        AUDIT.closes("Google", self.left())
         with self.run.lock:
             self.run.is_closed = True
         self.containers.close()

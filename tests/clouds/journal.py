@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.clouds.audit import AUDIT
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -29,6 +31,7 @@ class Journal:
         self._lock = threading.Lock()
         self._calls: list[Call] = []
         self._outcomes: Counter[tuple[str, str]] = Counter()
+        AUDIT.opens(self)
 
     def note(self, call: Call) -> None:
         with self._lock:

@@ -15,6 +15,8 @@ from google.protobuf.json_format import MessageToDict
 from grpclib import GRPCError, Status
 from modal_proto import api_pb2
 
+from skylift_modal.request import ATTEMPT
+from tests.clouds.audit import AUDIT
 from tests.clouds.containers import Containers
 from tests.clouds.journal import Call, Journal
 from tests.clouds.mischief import AnswerLost, Kind, Mischief, Refused
@@ -65,8 +67,14 @@ class LocalModal:
         self._wire.__enter__()
         return self
 
+    def left(self) -> list[str]:
+        """Sandboxes that run, and those that ended and were not looked at to the end."""
+        return [each.id for each in self.sandboxes.all.values() if not each.result or ATTEMPT in each.tags]
+
     def __exit__(self, *_: object) -> None:
         self.mischief.behave()
+        AUDIT.know(TOKEN_SECRET)
+        AUDIT.closes("Modal", self.left())
         self.sandboxes.close()
         self.containers.close()
         self._wire.__exit__()

@@ -64,11 +64,13 @@ def wait_for(look: Callable[[], T], wanted: Callable[[T], bool], patience: float
     return seen
 
 
-def new_launch(configuration: Mapping[str, Any], attempt_id: UUID | None = None) -> Launch:
+def new_launch(
+    configuration: Mapping[str, Any], attempt_id: UUID | None = None, installation_id: UUID | None = None
+) -> Launch:
     """A launch of a run that nobody else knows, with the variables that a launch always has."""
     attempt = attempt_id or uuid4()
     env = {**configuration["env"], "SKYLIFT_ATTEMPT": str(attempt)}
-    return Launch(attempt, uuid4(), uuid4(), datetime.now(UTC), {**configuration, "env": env})
+    return Launch(attempt, uuid4(), installation_id or uuid4(), datetime.now(UTC), {**configuration, "env": env})
 
 
 def watch(launch: Launch, handle: str | None = None) -> Watched:
@@ -209,12 +211,12 @@ class ProviderContract:
         assert self.observed(harness, provider, launch, "ended", "gone").exit_code in (None, 137)
 
     def test_what_can_never_work_is_rejected_with_a_remedy(self, harness: Harness, provider: Provider) -> None:
-        launch = new_launch(harness.configuration("broken", {"API_TOKEN": "hunter2hunter2"}))
+        launch = new_launch(harness.configuration("broken", {"API_TOKEN": "of-no-block"}))
         for _ in range(2):
             with pytest.raises(Rejected) as caught:
                 provider.launch(launch)
             assert caught.value.remedy
-            assert "hunter2" not in f"{caught.value} {caught.value.remedy}"
+            assert "of-no-block" not in f"{caught.value} {caught.value.remedy}"
         assert harness.starts(launch.attempt_id) == 0
 
     def test_the_last_lines_are_kept(self, harness: Harness, provider: Provider) -> None:

@@ -16,7 +16,9 @@ from tests.clouds.containers import Containers
 from tests.support.service import serving
 
 PATIENCE = 90.0
+SECRET = "hunter2-of-the-journey"
 FLOWS = """
+import os
 import time
 
 from prefect import flow, task
@@ -30,6 +32,7 @@ def double(x):
 @flow(log_prints=True)
 def greet(name: str = "you"):
     print("Hello,", name, double(21))
+    print("knows a secret of", len(os.environ["DB_PASSWORD"]))
 
 
 def fails():
@@ -156,7 +159,8 @@ class Journeys:
         code = {"pull_steps": [{"prefect.deployments.steps.set_working_directory": {"directory": str(journey.folder)}}]}
         bare = {"runner": False}
         plain = {"engine": "python", **code}
-        flow = journey.deploy("greets", entrypoint="flows.py:greet", engine="prefect", **code)
+        told = {"job_variables": {"env": {"DB_PASSWORD": SECRET}}}
+        flow = journey.deploy("greets", entrypoint="flows.py:greet", engine="prefect", **told, **code)
         command = journey.deploy("command", job_variables={**bare, "command": "sh -c 'echo one; echo two'"})
         failing = journey.deploy("failing", entrypoint="flows.py:fails", **plain)
         cancelled = journey.deploy("cancelled", entrypoint="flows.py:sleeps", **plain)
@@ -170,7 +174,9 @@ class Journeys:
             journey.ask("POST", f"/flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING"}})
 
         run = journey.wait(flow, "Completed")
-        assert _until(lambda: "Hello, you 42" in journey.logs(run)), journey.story(run)
+        assert _until(lambda: {"Hello, you 42", f"knows a secret of {len(SECRET)}"} <= {*journey.logs(run)}), (
+            journey.story(run)
+        )
         run = journey.wait(command, "Completed")
         assert _until(lambda: journey.logs(run) == ["one", "two"]), journey.story(run)
         run = journey.wait(failing, "Failed")

@@ -13,6 +13,7 @@ from skylift_cloud_run import CloudRunProvider
 from skylift_cloud_run.client import PERMISSIONS, SECRET_PERMISSIONS
 from skylift_cloud_run.credentials import ENDPOINT
 from tests.clouds.google import LocalGoogle
+from tests.providers.clearing import cleared
 from tests.providers.cloud_contract import CloudHarness, CloudProgram
 from tests.providers.contract import Program, wait_for
 from tests.providers.journeys import Ground
@@ -39,12 +40,17 @@ def local_google() -> Iterator[LocalGoogle]:
         os.environ[ENDPOINT] = cloud.url
         cloud.allowed, cloud.run.stop_grace = DECLARED, 0.3
         try:
-            yield cloud
+            with cleared(cloud, new_provider, lambda: _permit_all(cloud)):
+                yield cloud
         finally:
             if before is None:
                 del os.environ[ENDPOINT]
             else:
                 os.environ[ENDPOINT] = before
+
+
+def _permit_all(cloud: LocalGoogle) -> None:
+    cloud.allowed, cloud.tokens, cloud.quotas, cloud.refuses_jwts = None, None, {}, False
 
 
 def new_provider() -> CloudRunProvider:
@@ -79,7 +85,7 @@ def ground(cloud: LocalGoogle) -> Ground:
             "pool_secret": "skylift-pool:1",
         },
         containers=cloud.containers,
-        leftovers=CloudRunHarness(cloud).leftovers,
+        leftovers=cloud.left,
         environment={ENDPOINT: cloud.url},
         unpullable={"image": f"{IMAGES}/missing:1"},
         hungry={"memory": "64Mi"},
@@ -109,9 +115,7 @@ class CloudRunHarness(CloudHarness):
         return configuration(["true"], {}, job_body=job_body("europe-docker.pkg.dev/acme/flows/missing:1"))
 
     def leftovers(self) -> list[str]:
-        own = [name for name, job in self.cloud.run.jobs.items() if job.body["labels"].get("skylift-role") == "run"]
-        made = [name for name, secret in self.cloud.secrets.all.items() if secret.readers is not None]
-        return [*own, *self.cloud.run.executions, *made]
+        return self.cloud.left()
 
 
 class SharedJobHarness(CloudRunHarness):

@@ -90,6 +90,9 @@ def test_labels_that_somebody_changed_do_not_stop_the_sweep(cloud: LocalGoogle) 
             job.body["labels"]["skylift-attempt"] = "mine-now"
     found = provider.list_attempts(launch.installation_id, launch.configuration)
     assert [each.attempt_id for each in found] == [launch.attempt_id]
+    for job in cloud.run.jobs.values():
+        if job.body["labels"]["skylift-attempt"] == "mine-now":
+            job.body["labels"]["skylift-attempt"] = str(broken.attempt_id)  # or it is nobody's for good
 
 
 def test_only_what_is_an_attempts_is_swept(cloud: LocalGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +119,7 @@ def test_it_serves_managed_pools(cloud: LocalGoogle, monkeypatch: pytest.MonkeyP
     handle = managed.launch(launch)
     assert "/locations/europe-north1/" in handle
     assert until(managed, watch(launch, handle), "ended").exit_code == 0  # type: ignore[arg-type]
+    managed.cleanup(watch(launch, handle))
 
 
 def test_who_has_no_identity_is_not_looked_for_at_every_call(monkeypatch: pytest.MonkeyPatch) -> None:

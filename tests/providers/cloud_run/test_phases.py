@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from google.cloud import run_v2
@@ -16,6 +17,8 @@ from tests.clouds.google import LocalGoogle
 from tests.providers.cloud_run.support import configuration, job_body, new_provider, under_runner, until
 from tests.providers.contract import new_launch, wait_for, watch
 
+OURS = uuid4()
+"""One installation for many launches."""
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -160,7 +163,7 @@ def test_many_runs_of_a_shared_job_are_asked_about_by_one_listing_with_its_pages
     provider = new_provider()
     watched = []
     for _ in range(10):
-        launch = new_launch(under_runner(["sleep", "60"]))
+        launch = new_launch(under_runner(["sleep", "60"]), installation_id=OURS)
         watched.append(watch(launch, provider.launch(launch)))
     wait_for(lambda: provider.status(watched), lambda now: {each.phase for each in now.values()} == {"running"}, 10)
     listing = "run.projects.locations.jobs.executions.list"

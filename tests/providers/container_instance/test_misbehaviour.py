@@ -84,6 +84,9 @@ def test_a_policy_that_takes_tags_off(harness: ContainerInstanceHarness, cloud: 
     assert provider.launch(launch) == handle
     assert until(provider, launch, "running").handle == handle
     assert list(provider.list_attempts(launch.installation_id, launch.configuration)) == []  # type: ignore[attr-defined]
+    provider.stop(watch(launch), 0)
+    until(provider, launch, "ended")
+    provider.cleanup(watch(launch))
 
 
 def test_no_room_after_it_was_accepted(

@@ -69,7 +69,7 @@ def ground(cloud: LocalAws) -> Ground:
             "stop_timeout": 5,
         },
         containers=cloud.containers,
-        leftovers=lambda: leftovers(cloud),
+        leftovers=cloud.left,
         unpullable={"image": "missing:1"},
         hungry={"memory": 512},
     )
@@ -98,14 +98,7 @@ class EcsHarness(CloudHarness):
         return rendered(self.cloud, PROGRAMS[program], {}, task_definition=definition)
 
     def leftovers(self) -> list[str]:
-        return leftovers(self.cloud)
-
-
-def leftovers(cloud: LocalAws) -> list[str]:
-    """Tasks that are not over, and files with secrets."""
-    running = [task.arn for task in cloud.tasks.shown() if task.about["lastStatus"] != "STOPPED"]
-    found = cloud.backend.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
-    return [*running, *(each["Key"] for each in found)]
+        return self.cloud.left()
 
 
 ALLOWED = frozenset(each.action for each in ALL)

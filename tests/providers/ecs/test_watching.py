@@ -15,7 +15,7 @@ from skylift_ecs.observe import OVERDUE
 from tests.clouds.aws import LocalAws
 from tests.clouds.ecs_events import disordered
 from tests.providers.contract import new_launch, wait_for, watch
-from tests.providers.ecs.support import leftovers, rendered
+from tests.providers.ecs.support import rendered
 
 
 def launched(cloud: LocalAws, provider: EcsProvider, *command: str, **more: Any) -> tuple[Launch, str]:
@@ -189,7 +189,7 @@ class TestLostAnswers:
         with pytest.raises(Unreachable):
             provider.cleanup(watch(launch, handle))
         provider.cleanup(watch(launch, handle))
-        assert not leftovers(cloud)
+        assert not cloud.left()
 
     def test_a_collection_of_definitions_is_no_reason_not_to_list(self, cloud: LocalAws) -> None:
         provider = EcsProvider(keep_definitions=timedelta(seconds=-60))

@@ -10,9 +10,9 @@ import pytest
 
 from skylift_modal import ModalProvider
 from skylift_modal.connection import close_connections
-from skylift_modal.request import ATTEMPT
 from tests.clouds.modal_cloud import TOKEN_ID, TOKEN_SECRET, LocalModal
 from tests.clouds.modal_service import MISSING_IMAGE
+from tests.providers.clearing import cleared
 from tests.providers.cloud_contract import CloudHarness, CloudProgram
 from tests.providers.contract import Program
 from tests.providers.journeys import Ground
@@ -34,10 +34,17 @@ def local_modal() -> Iterator[LocalModal]:
         for name, value in cloud.environment.items():
             patch.setenv(name, value)
         try:
-            yield cloud
+            with cleared(cloud, ModalProvider, lambda: _permit_all(cloud)):
+                yield cloud
         finally:
             cloud.mischief.behave()
             close_connections()
+
+
+def _permit_all(cloud: LocalModal) -> None:
+    cloud.allowed, cloud.too_old, cloud.creates_per_second = None, False, None
+    cloud.tokens[TOKEN_ID] = TOKEN_SECRET
+    cloud.service.tags_are_final = False
 
 
 def ground(cloud: LocalModal) -> Ground:
@@ -49,7 +56,7 @@ def ground(cloud: LocalModal) -> Ground:
             "modal_credentials": {"token_id": TOKEN_ID, "token_secret": TOKEN_SECRET},
         },
         containers=cloud.containers,
-        leftovers=ModalHarness(cloud).leftovers,
+        leftovers=cloud.left,
         environment={"MODAL_SERVER_URL": cloud.url},
         unpullable={"image": f"registry.local/{MISSING_IMAGE}:1"},
         hungry={"memory": 128, "memory_limit": 256},
@@ -78,7 +85,7 @@ class ModalHarness(CloudHarness):
         return {**self._base(), "command": ["true"], "image": f"registry.local/{MISSING_IMAGE}:1"}
 
     def leftovers(self) -> list[str]:
-        return [each.id for each in self.cloud.sandboxes.all.values() if not each.result or ATTEMPT in each.tags]
+        return self.cloud.left()
 
     def _base(self) -> dict[str, Any]:
         return {"env": {}, "image": "registry.local/flows:1", **self.more}

@@ -177,6 +177,7 @@ def test_an_app_that_was_deleted_is_made_anew(harness: ModalHarness) -> None:
     provider = harness.provider()
     provider.launch(new_launch(harness.configuration("lines", {})))
     harness.cloud.service.apps.clear()
+    harness.cloud.sandboxes.all.clear()  # they go with their app
     launch = new_launch(harness.configuration("lines", {}))
     with pytest.raises(Unreachable):
         provider.launch(launch)
@@ -218,6 +219,7 @@ def test_records_whose_tags_cannot_be_taken_off(harness: ModalHarness) -> None:
     for each in harness.cloud.sandboxes.all.values():
         each.created_at -= 26 * 3600
     assert provider.list_attempts(launch.installation_id, launch.configuration) == []
+    harness.cloud.sandboxes.all.clear()  # with their age
 
 
 def test_a_list_that_is_behind_hides_nothing(harness: ModalHarness, monkeypatch: pytest.MonkeyPatch) -> None:
