@@ -65,6 +65,12 @@ class DelayQueue(ABC):
             if not self._sending:
                 self._sending = self._begin()
 
+    def send_again(self, wakeup: Wakeup, at: datetime) -> None:
+        """As `send`, for a message that has come, be it too early: it stands for no other one any more."""
+        with self._change:
+            self._planned.pop((wakeup, at), None)
+        self.send(wakeup, at)
+
     def _begin(self) -> bool:
         try:
             threading.Thread(target=self._work, name="wakeups", daemon=True).start()

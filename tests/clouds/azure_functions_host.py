@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 ROOT = Path(__file__).resolve().parents[2]
+LEASE = 120
+"""Seconds that a message is out of sight while a function works on it. Azure takes 600, and renews them."""
 Binding = dict[str, Any]
 
 
@@ -52,7 +54,8 @@ class Worker:
         wanted = {"id": str(uuid.uuid4()), "function": function, "value": value, "metadata": dict(metadata)}
         future: Future[Outcome] = Future()
         with self._lock:
-            self._ensure_started()
+            if not self._ensure_started():
+                return Outcome("died")
             waiting = self._waiting
             waiting[wanted["id"]] = future
             try:
@@ -86,9 +89,10 @@ class Worker:
         self.kill()
         return True
 
-    def _ensure_started(self) -> None:
+    def _ensure_started(self) -> bool:
+        """Whether it is there: it may be killed while it starts."""
         if self._process and self._process.poll() is None:
-            return
+            return True
         self.starts += 1
         ours, theirs = socket.socketpair()
         with self.log.open("ab") as log, theirs:
@@ -111,11 +115,14 @@ class Worker:
             )
         self._connection = Connection(ours.detach())
         told = self._told(self._connection)
+        if told["kind"] == "died":
+            return False
         if told["kind"] != "functions":
             raise RuntimeError(f"The function app does not load: {told}")
         self.functions = told["functions"]
         self._waiting = {}
         threading.Thread(target=self._listen, args=(self._connection, self._waiting), daemon=True).start()
+        return True
 
     @staticmethod
     def _told(connection: Connection) -> dict[str, Any]:
@@ -275,7 +282,7 @@ class QueueListener:
             if len(self._under_way) > self.threshold:
                 pause = 0.05
                 continue
-            found = list(self.queue.receive_messages(max_messages=self.batch, visibility_timeout=600))
+            found = list(self.queue.receive_messages(max_messages=self.batch, visibility_timeout=LEASE))
             for message in found:
                 thread = threading.Thread(target=self._take, args=(message,), daemon=True)
                 self._under_way.add(thread)

@@ -61,6 +61,6 @@ class Wakes:
             self._done.add(wakeup)
 
     def _hand_on(self, wakeup: Wakeup, at: datetime) -> None:
-        self.here.wakeups.send(wakeup, at)
+        self.here.wakeups.send_again(wakeup, at)
         if not self.here.wakeups.flush():
             raise HandOnError

@@ -40,7 +40,7 @@ class Invocation:
 
     def hand_on(self, wakeup: Wakeup, at: datetime) -> None:
         """Somebody else goes on with it. Raises `HandOnError`."""
-        self.here.wakeups.send(wakeup, at)
+        self.here.wakeups.send_again(wakeup, at)
         if not self.here.wakeups.flush():
             raise HandOnError
 

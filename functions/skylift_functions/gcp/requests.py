@@ -87,6 +87,6 @@ class Woken:
             self._hand_on(wakeup, at)
 
     def _hand_on(self, wakeup: Wakeup, at: datetime) -> None:
-        self.here.wakeups.send(wakeup, at)
+        self.here.wakeups.send_again(wakeup, at)
         if not self.here.wakeups.flush():
             raise HandOnError

@@ -8,10 +8,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from skylift_functions.messages import MalformedWakeupError, from_text, to_text
 
 from skylift.wakeups import Dispatch, Observe, Schedule, Wakeup
 from skylift_functions.aws.wakeups import SqsWakeups
+from skylift_functions.messages import MalformedWakeupError, from_text, to_text
 from tests.functions.aws.bench import Queue
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -81,6 +81,17 @@ def test_one_that_may_have_been_delivered_stands_for_no_later_one() -> None:
         made.send(POOL, NOW)
         made.flush()
     assert len(queue.sent) == 2
+
+
+def test_one_that_came_too_early_is_sent_again_although_it_is_planned() -> None:
+    """Queues count in whole seconds: a message may come a second or two before its time, to whoever has sent it."""
+    queue = Queue()
+    made = wakeups(queue)
+    made.send(Observe(), NOW + timedelta(seconds=5))
+    made.flush()
+    made.send_again(Observe(), NOW + timedelta(seconds=5))
+    made.flush()
+    assert [delay for _, _, delay in queue.sent] == [5, 5]
 
 
 def test_sending_neither_raises_nor_waits() -> None:

@@ -55,6 +55,8 @@ def test_an_answer_is_complete_when_its_wakeups_are_sent() -> None:
     class Wakeups:
         def send(self, *_: Any) -> None: ...
 
+        def send_again(self, *_: Any) -> None: ...
+
         def flush(self, patience: float = 1.0) -> bool:
             told.append("flushed")
             return True
