@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from cryptography import x509
@@ -16,11 +17,17 @@ KEY_ID = "the-key-of-the-tests"
 REMOVED = "SIGNATURE_REMOVED_BY_GOOGLE"
 
 
-class Tokens:
-    """One signing key."""
+@cache
+def _key(number: int) -> rsa.RSAPrivateKey:
+    """Making one takes a quarter of a second."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
-    def __init__(self) -> None:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+class Tokens:
+    """Of one signing key; those of the same number have the same."""
+
+    def __init__(self, number: int = 0) -> None:
+        key = _key(number)
         form = serialization.PrivateFormat.TraditionalOpenSSL
         pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
         self._signer = crypt.RSASigner.from_string(pem.decode(), KEY_ID)

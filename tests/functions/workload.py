@@ -135,4 +135,5 @@ class Workload:
 
 
 def _ahead(seconds: float) -> str:
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y%m%dT%H%M%SZ")
+    """A whole second, and not earlier: what lies before its schedule is made is no slot of it."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds + 1)).strftime("%Y%m%dT%H%M%SZ")

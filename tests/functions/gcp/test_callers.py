@@ -63,7 +63,7 @@ def test_a_signature_that_is_not_there_is_no_signature(cloud: LocalGoogleCloud) 
 
 def test_somebody_elses_signature_does_not_count() -> None:
     with pytest.raises(StrangerError):
-        check(bearer(Tokens().token(INVOKER, URL)), UNCHECKED, URL)
+        check(bearer(Tokens(1).token(INVOKER, URL)), UNCHECKED, URL)
 
 
 @pytest.mark.parametrize("env", [CHECKED, UNCHECKED])

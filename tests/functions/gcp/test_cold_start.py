@@ -50,13 +50,10 @@ NOBODYS = {"message": {"data": ""}, "subscription": "projects/acme/subscriptions
 NO_POOLS = {"verb": "dispatch", "pool_id": str(UUID(int=1)), "at": "2020-01-01T00:00:00+00:00"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("verb", "body"),
-    [
-        ("schedule", ""),
-        pytest.param("dispatch", json.dumps(NO_POOLS), marks=pytest.mark.long),
-        pytest.param("observe", json.dumps(NOBODYS), marks=pytest.mark.long),
-    ],
+    [("schedule", ""), ("dispatch", json.dumps(NO_POOLS)), ("observe", json.dumps(NOBODYS))],
 )
 def test_neither_an_import_nor_a_request_with_nothing_to_do_brings_anything_heavy(
     verb: str, body: str, postgres_url: str
