@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from skylift.wakeups import Dispatch, Observe, Schedule
 from skylift_functions.azure import queues
-from skylift_functions.azure.platform import CONNECTION, QUEUES
+from skylift_functions.azure.platform import CLIENT, CONNECTION, ENDPOINT, QUEUES
 from skylift_functions.azure.wakeups import KEPT, StorageQueueWakeups
 from skylift_functions.messages import from_text
 from tests.clouds.azurite import Azurite
@@ -52,3 +53,30 @@ def test_a_queue_that_is_not_there_is_told_by_azures_code(
     assert not made.flush()
     assert "QueueNotFound" in caplog.text
     queues.client.cache_clear()
+
+
+def test_without_a_connection_string_the_queues_are_spoken_to_as_the_apps_identity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(CONNECTION, raising=False)
+    monkeypatch.setenv(ENDPOINT, "https://skylift.queue.core.windows.net")
+    monkeypatch.setenv(CLIENT, "of-the-identity")
+    asked: dict[str, Any] = {}
+
+    class Identity:
+        def __init__(self, **given: Any) -> None:
+            asked.update(given)
+
+        def get_token(self, *_: str, **__: Any) -> None:
+            raise AssertionError("nobody is spoken to yet")
+
+    monkeypatch.setattr("azure.identity.ManagedIdentityCredential", Identity)
+    for each in (queues.client, queues._identity):
+        each.cache_clear()
+    made = queues.client("skylift-dispatch")
+    assert made.url == "https://skylift.queue.core.windows.net/skylift-dispatch"
+    assert isinstance(made.credential, Identity)
+    assert asked["client_id"] == "of-the-identity"
+    assert asked["read_timeout"] <= 10
+    for each in (queues.client, queues._identity):
+        each.cache_clear()
