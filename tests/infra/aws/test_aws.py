@@ -257,18 +257,12 @@ def test_task_states_reach_the_queue_as_wakeups(account: LocalAccount) -> None:
     assert account.everything() == before
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "arn:aws:events:eu-central-1:000000000000:event-bus/theirs",
-        "arn:aws:sqs:eu-central-1:111122223333:skylift-observe",
-        "skylift-observe",
-    ],
-)
-def test_who_could_not_be_told_is_refused(account: LocalAccount, target: str) -> None:
-    with pytest.raises(ProvisionError, match="cannot be told") as caught:
-        account.plan(events_to=target)
-    assert "--events-to" in str(caught.value.remedy)
+def test_who_could_not_be_told_is_refused(account: LocalAccount) -> None:
+    elsewhere = "arn:aws:sqs:eu-central-1:111122223333:skylift-observe"
+    for target in (elsewhere, "arn:aws:events:eu-central-1:000000000000:event-bus/theirs", "skylift-observe"):
+        with pytest.raises(ProvisionError, match="cannot be told") as caught:
+            account.plan(events_to=target)
+        assert "--events-to" in str(caught.value.remedy)
 
 
 def test_a_vpc_overlaps_no_other() -> None:

@@ -68,6 +68,7 @@ def test_the_commands_of_the_page(desk: ModalDesk) -> None:
     commands_of_the_page(desk, "modal", desk.cloud.everything, {})
 
 
+@pytest.mark.long
 def test_there_is_no_registry_to_log_in_to(desk: ModalDesk) -> None:
     assert "no registry of their own" in desk.skylift(*CREATE, "--docker-login", "--yes", code=2)
 
