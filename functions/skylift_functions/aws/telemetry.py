@@ -10,16 +10,9 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 from aws_lambda_powertools.metrics import MetricUnit
 
 from skylift.launching import Report
+from skylift_functions.loggers import OWN
 
 SERVICE = "skylift"
-OWN = (
-    "skylift",
-    "skylift_functions",
-    "skylift_ecs",
-    "skylift_cloud_run",
-    "skylift_container_instance",
-    "skylift_modal",
-)
 
 
 def make_logger(verb: str) -> Logger:

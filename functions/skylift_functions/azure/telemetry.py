@@ -15,17 +15,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from skylift.launching import Report
-
-OWN = (
-    "skylift",
-    "skylift_functions",
-    "skylift_ecs",
-    "skylift_cloud_run",
-    "skylift_container_instance",
-    "skylift_modal",
-)
-USUAL = frozenset([*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"])
-"""Attributes that every record has; others were given with `extra`."""
+from skylift_functions.loggers import OWN, given
 
 log = logging.getLogger(__name__)
 _about: ContextVar[Mapping[str, str]] = ContextVar("about")
@@ -45,7 +35,7 @@ def line(record: logging.LogRecord) -> str:
         "message": record.getMessage(),
         "logger": record.name,
         **_about.get({}),
-        **{name: value for name, value in vars(record).items() if name not in USUAL},
+        **given(record),
     }
     if record.exc_info:
         told["exception"] = logging.Formatter().formatException(record.exc_info)

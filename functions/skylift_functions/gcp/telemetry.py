@@ -13,17 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from skylift.launching import Report
-
-OWN = (
-    "skylift",
-    "skylift_functions",
-    "skylift_ecs",
-    "skylift_cloud_run",
-    "skylift_container_instance",
-    "skylift_modal",
-)
-USUAL = frozenset([*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"])
-"""Attributes that every record has; others were given with `extra`."""
+from skylift_functions.loggers import OWN, given
 
 _trace: ContextVar[Mapping[str, str] | None] = ContextVar("trace", default=None)
 _of_process: dict[str, str] = {}
@@ -40,7 +30,7 @@ class Lines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "logger": record.name,
             **(_trace.get() or _of_process),
-            **{name: value for name, value in vars(record).items() if name not in USUAL},
+            **given(record),
         }
         if record.exc_info:
             told["exception"] = self.formatException(record.exc_info)

@@ -19,6 +19,7 @@ from skylift.store.tables import attempts
 from skylift_functions.azure import observe, telemetry
 from skylift_functions.azure.invocations import MessageFailedError
 from skylift_functions.azure.platform import MAX_DELIVERIES
+from skylift_functions.loggers import OWN
 from tests.functions.azure.bench import Bench, call, due_body
 from tests.support.installation import Installation
 
@@ -183,7 +184,7 @@ def test_lines_are_json_with_the_messages_id_and_metrics(bench: Bench) -> None:
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(record.getMessage())
 
-    known = {name: (logging.getLogger(name).handlers, logging.getLogger(name).propagate) for name in telemetry.OWN}
+    known = {name: (logging.getLogger(name).handlers, logging.getLogger(name).propagate) for name in OWN}
     kept = Kept()
     logging.getLogger().addHandler(kept)
     try:
