@@ -1,8 +1,8 @@
 """`make package`: the source archive for Cloud Run functions, `dist/skylift-gcp.zip`, the same to the byte each time.
 
 Google builds an image of it, with what `requirements.txt` pins. One archive serves all four functions: one is told from
-another by its target alone, and a process imports just that. Skylift itself is in it as a wheel, so that it is installed
-like everything else, entry points included.
+another by its target alone, and a process imports just that. Skylift itself is in it as a wheel, and so installed like
+everything else, entry points included.
 """
 
 from __future__ import annotations
