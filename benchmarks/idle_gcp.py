@@ -1,7 +1,7 @@
 """What an idle hour takes on Google Cloud, measured, and what an idle month costs at list prices.
 
-Prices are those of Google's cheaper regions (Tier 1) in 2026, in US dollars, without the free tier, which covers most of
-this in a project that does little else. The database has no price here: it is the one that you choose.
+Prices are those of Google's cheaper regions (Tier 1) in 2026, in US dollars, without the free tier, which covers most
+of this in a project that does little else. The database has no price here: it is the one that you choose.
 
 `python -m benchmarks.idle_gcp`
 """
