@@ -96,16 +96,17 @@ class LocalAccount(LocalPools):
     def with_the_service(self) -> None:
         """Skylift's own queue and function, as its deployment makes them."""
         self.client("sqs").create_queue(QueueName="skylift-observe")
-        code = io.BytesIO()
+        functions, code = self.client("lambda"), io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr("app.py", "def handler(event, context): pass")
-        self.client("lambda").create_function(
-            FunctionName="skylift-observe",
-            Runtime="python3.12",
-            Role="arn:aws:iam::000000000000:role/any",
-            Handler="app.handler",
-            Code={"ZipFile": code.getvalue()},
-        )
+        with suppress(functions.exceptions.ResourceConflictException):  # it is there
+            functions.create_function(
+                FunctionName="skylift-observe",
+                Runtime="python3.12",
+                Role="arn:aws:iam::000000000000:role/any",
+                Handler="app.handler",
+                Code={"ZipFile": code.getvalue()},
+            )
 
     def keys_of(self, user: str) -> list[str]:
         found = self.client("iam").list_access_keys(UserName=user)["AccessKeyMetadata"]
