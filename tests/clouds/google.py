@@ -82,9 +82,10 @@ class LocalGoogle(HttpCloud):
 
     def left(self) -> list[str]:
         """What belongs to single attempts: jobs of one run, executions, and secrets that were made for them."""
-        own = [name for name, job in self.run.jobs.items() if job.body["labels"].get("skylift-role") == "run"]
-        made = [name for name, secret in self.secrets.all.items() if secret.readers is not None]
-        return [*own, *self.run.executions, *made]
+        own = [name for name, job in self.run.jobs.items() if job.body.get("labels", {}).get("skylift-role") == "run"]
+        made = [name for name, secret in self.secrets.all.items() if "skylift-attempt" in secret.body.get("labels", {})]
+        ran = [name for name, execution in self.run.executions.items() if "SKYLIFT_ATTEMPT" in execution.env]
+        return [*own, *ran, *made]
 
     def close(self) -> None:
         super().close()

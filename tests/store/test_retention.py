@@ -390,15 +390,13 @@ def test_it_stops_when_told_and_goes_on_where_it_was(empty: Installation, monkey
     make(empty, [Run(began=100, ended=90, task_runs=4, lines=3) for _ in range(5)])
     parts = keeping(empty, runs=timedelta(days=30))
     assert retention(parts, until=time.monotonic() - 1) == Retained(complete=False, before={"expired_limits": START})
-    gone = 0
-    for turns in range(1, 100):  # more than it takes, however many stages there are
+    gone, turns, is_complete = 0, 0, False
+    while not is_complete and turns < 100:  # more than it takes, however many stages there are
         left = iter(range(11))
         done = retention(parts, stopped=lambda left=left: next(left, None) is None)  # type: ignore[misc]
-        gone += done.flow_runs
+        gone, turns, is_complete = gone + done.flow_runs, turns + 1, done.complete
         assert [each for each in orphans(empty) if not each.startswith("schedule_slots")] == []  # wherever it stops
-        if done.complete:
-            break
-    assert (gone, turns > 3) == (5, True)
+    assert (gone, turns > 3, is_complete) == (5, True, True)
     assert empty.rows(task_runs_table) == []
 
 
