@@ -1,5 +1,6 @@
 """The local Azure Functions: worker processes that load the function app, and what the host does with the triggers
-that they declare: polls queues, passes HTTP on, ticks, delivers events. It goes by the app's own host.json.
+that they declare: ticks, delivers events, and beside this module polls queues and passes HTTP on. It goes by the app's
+own host.json.
 
 As on the Flex Consumption plan functions are scaled in groups: those with HTTP together, every other one by itself.
 """
@@ -16,7 +17,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +26,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 ROOT = Path(__file__).resolve().parents[2]
-LEASE = 120
-"""Seconds that a message is out of sight while a function works on it. Azure takes 600, and renews them."""
 Binding = dict[str, Any]
 
 
@@ -192,7 +191,7 @@ class FunctionApp:
         first = Worker(folder, self.env, logs / "index.log")
         self.functions = {each["name"]: _trigger(each) for each in first.index()}
         first.close()
-        self.timeout = _seconds(self.settings["functionTimeout"])
+        self.timeout = seconds_of(self.settings["functionTimeout"])
         self.groups: dict[str, Group] = {}
         for name, binding in self.functions.items():
             group = "http" if binding["type"] == "httpTrigger" else name
@@ -248,65 +247,12 @@ class FunctionApp:
                 each.close()
 
 
-class QueueListener:
-    """The host's poller of one queue: one invocation a message; what failed becomes visible again after a while, and
-    what failed too often goes into the poison queue."""
-
-    def __init__(self, app: FunctionApp, function: str, service: Any, *, retry_after: int | None = None) -> None:
-        """`retry_after`: in seconds, where it is not what host.json says; tests have less time than Azure."""
-        self.app, self.function = app, function
-        settings = app.queue_settings
-        assert settings["messageEncoding"] == "none", "as the SDK sends them"
-        self.name: str = app.functions[function]["queueName"]
-        self.queue, self.poison = (service.get_queue_client(each) for each in (self.name, f"{self.name}-poison"))
-        self.batch, self.threshold = settings["batchSize"], settings["newBatchThreshold"]
-        self.most, self.longest = settings["maxDequeueCount"], _seconds(settings["maxPollingInterval"])
-        self.retry_after = _seconds(settings["visibilityTimeout"]) if retry_after is None else retry_after
-        self.deliveries: Callable[[], int] = lambda: 1
-        """How often the next message is delivered: for tests that lose or repeat some."""
-        self._stopping = threading.Event()
-        self._under_way: set[threading.Thread] = set()
-        self._thread = threading.Thread(target=self._poll, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stopping.set()
-        self._thread.join(30)
-        for each in list(self._under_way):
-            each.join(60)
-
-    def _poll(self) -> None:
-        pause = 0.1
-        while not self._stopping.wait(pause):
-            self._under_way = {each for each in self._under_way if each.is_alive()}
-            if len(self._under_way) > self.threshold:
-                pause = 0.05
-                continue
-            found = list(self.queue.receive_messages(max_messages=self.batch, visibility_timeout=LEASE))
-            for message in found:
-                thread = threading.Thread(target=self._take, args=(message,), daemon=True)
-                self._under_way.add(thread)
-                thread.start()
-            pause = 0.1 if found else min(self.longest, pause * 2)
-
-    def _take(self, message: Any) -> None:
-        metadata = {"Id": message.id, "PopReceipt": message.pop_receipt, "DequeueCount": message.dequeue_count}
-        outcomes = [self.app.invoke(self.function, message.content, metadata) for _ in range(self.deliveries())]
-        if all(each.kind == "ok" for each in outcomes):
-            self.queue.delete_message(message)
-        elif message.dequeue_count >= self.most:
-            self.poison.send_message(message.content)
-            self.queue.delete_message(message)
-        else:
-            self.queue.update_message(message, visibility_timeout=int(self.retry_after))
-
-
 def _trigger(function: Binding) -> Binding:
     (found,) = (each for each in function["bindings"] if each["type"].endswith("Trigger"))
     return dict(found)
 
 
-def _seconds(text: str) -> float:
+def seconds_of(text: str) -> float:
     """Of `hh:mm:ss`."""
     hours, minutes, seconds = (int(each) for each in text.split(":"))
     return hours * 3600.0 + minutes * 60 + seconds

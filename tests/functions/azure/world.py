@@ -14,14 +14,17 @@ from cryptography.fernet import Fernet
 import skylift_container_instance
 from skylift_functions.azure.platform import CONNECTION, QUEUES, poison
 from tests.clouds.azure import LocalAzure
-from tests.clouds.azure_functions_host import FunctionApp, QueueListener
+from tests.clouds.azure_functions_host import FunctionApp
 from tests.clouds.azure_functions_http import Front
+from tests.clouds.azure_functions_queues import QueueListener
 from tests.clouds.azurite import Azurite
 from tests.functions.aws.senders import Sender
 from tests.functions.workload import API_KEY, Workload
 
 ROOT = Path(__file__).parents[3] / "functions" / "skylift_functions" / "azure" / "root"
 """What is at the top of the deployed package."""
+DELIVERIES = 20
+"""Of one message before it is in the poison queue: killing makes many of them."""
 RETRY_AFTER = 1
 """Seconds. Azure's host has more patience, and tests less time."""
 
@@ -60,7 +63,7 @@ class World(Workload):
 
     def connect_queues(self) -> None:
         for name in self.app.triggered("queueTrigger"):
-            self.listeners[name] = QueueListener(self.app, name, self.service, retry_after=RETRY_AFTER)
+            self.listeners[name] = QueueListener(self.app, name, self.service, retry_after=RETRY_AFTER, most=DELIVERIES)
 
     def tick(self) -> None:
         self.app.tick()
