@@ -4,6 +4,7 @@ in it what it needs and answers."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,30 @@ def test_other_rights_are_the_builds_and_the_invokers(stated: Made) -> None:
         "google_project_iam_member.build": {("roles/logging.logWriter", build), ("roles/storage.objectViewer", build)},
         "google_artifact_registry_repository_iam_member.build": {("roles/artifactregistry.writer", build)},
     }
+
+
+def test_the_configuration_on_the_page_applies(served: Mapping[str, str], tmp_path: Path) -> None:
+    """The service and a pool that it pushes to, as the page has them, in one configuration."""
+    page = (ROOT / "docs" / "deploy" / "gcp.md").read_text()
+    text = "\n".join(re.findall(r"```hcl\n(.*?)```", page, re.S))
+    text = text.replace("../skylift/terraform", str(TERRAFORM)).replace(
+        "../skylift/dist", served["TF_VAR_packages_dir"]
+    )
+    text = re.sub(r'  backend "gcs" \{.*?\n  \}\n', "", text, flags=re.S)
+    (tmp_path / "main.tf").write_text(
+        text.replace('name            = "my-pool"', 'name     = "my-pool"\n  register = false')
+    )
+    terraform = Workspace(tmp_path, served, tmp_path)
+    terraform.init()
+    apply(terraform, {"TF_VAR_database_url": "postgresql://skylift@db.example/skylift"})
+    made = json.loads((tmp_path / "state").read_text())["resources"]
+    (lets_push,) = (each for each in made if each["name"] == "impersonation")
+    pushing = [each.name for each in PLATFORM.functions if each.pushes]
+    assert sorted(lets_push["instances"][0]["attributes"]["members"]) == sorted(
+        f"serviceAccount:skylift-{name}@my-project.iam.gserviceaccount.com" for name in pushing
+    )
+    (topic,) = (each for each in made if each["name"] == "publishing")
+    assert topic["instances"][0]["attributes"]["topic"] == "skylift-events"
 
 
 # -- each function that is deployed answers ---------------------------------------------------------------------------
