@@ -9,7 +9,7 @@ from typing import Any
 
 from skylift.confidential import NONCE
 from skylift.provider import Observation, Watched
-from skylift_cloud_run import CloudRunProvider
+from skylift_cloud_run import CloudRunProvider, output
 from skylift_cloud_run.client import PERMISSIONS, SECRET_PERMISSIONS
 from skylift_cloud_run.credentials import ENDPOINT
 from tests.clouds.google import LocalGoogle
@@ -38,6 +38,7 @@ def local_google() -> Iterator[LocalGoogle]:
     before = os.environ.get(ENDPOINT)
     with LocalGoogle() as cloud:
         os.environ[ENDPOINT] = cloud.url
+        output.reads = output.Reads()  # this one's logs have not been read yet
         cloud.allowed, cloud.run.stop_grace = DECLARED, 0.3
         try:
             with cleared(cloud, new_provider, lambda: _permit_all(cloud)):
