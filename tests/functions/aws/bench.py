@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from skylift_functions.installation import Installation
 
 from skylift_functions.aws.wakeups import SqsWakeups
+from skylift_functions.installation import Installation
 from tests.support.installation import Installation as Place
 
 VERBS = ("dispatch", "observe", "schedule")
