@@ -68,8 +68,11 @@ class LocalModal:
         return self
 
     def left(self) -> list[str]:
-        """Sandboxes that run, and those that ended and were not looked at to the end."""
-        return [each.id for each in self.sandboxes.all.values() if not each.result or ATTEMPT in each.tags]
+        """Sandboxes that run, and records of those that ended and were not looked at to the end; they go with their
+        App."""
+        apps = {*self.service.apps.values()}
+        kept = [each for each in self.sandboxes.all.values() if ATTEMPT in each.tags and each.app_id in apps]
+        return [each.id for each in self.sandboxes.all.values() if not each.result or each in kept]
 
     def __exit__(self, *_: object) -> None:
         self.mischief.behave()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 from collections.abc import Iterator
 from importlib import import_module
@@ -99,12 +100,12 @@ def test_keys_come_from_the_secret_one_a_line(cloud: LocalGoogleCloud) -> None:
     ],
 )
 def test_lines_have_the_requests_trace(
-    headers: dict[str, str], trace: str, span: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    headers: dict[str, str], trace: str, span: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SKYLIFT_QUEUE_OBSERVE", "projects/acme/locations/europe-west1/queues/observe")
     correlate("observe", headers)
-    make_logger("observe").info("Heard", extra={"pool": "p"})
-    line = json.loads(Lines().format(caplog.records[-1]))
+    record = make_logger("observe").makeRecord("observe", logging.INFO, "", 0, "Heard", (), None, extra={"pool": "p"})
+    line = json.loads(Lines().format(record))
     assert line["logging.googleapis.com/trace"] == f"projects/acme/traces/{trace}"
     assert line["logging.googleapis.com/spanId"] == span
     assert (line["severity"], line["message"], line["function"], line["pool"]) == ("INFO", "Heard", "observe", "p")

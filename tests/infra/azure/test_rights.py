@@ -3,6 +3,7 @@ and names it. Rights are read from the role that was made, so that none can be i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from skylift_container_instance import ContainerInstanceProvider
 from skylift_infra.azure.rights import OF_THE_SUBSCRIPTION, actions
 from tests.infra.azure.subscription import SCOPE, Pools
 from tests.infra.complaints import Complaints
+from tests.providers.clearing import cleared
 from tests.providers.contract import new_launch, wait_for, watch
 
 SUBNET = f"{SCOPE}/resourceGroups/network/providers/Microsoft.Network/virtualNetworks/v/subnets/runs"
@@ -57,13 +59,19 @@ class Tour(Complaints):
 
 
 @pytest.fixture
-def signed_in(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> Pools:
+def signed_in(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pools]:
     """As a machine that was given the pool's identity, beside somebody else's network."""
     monkeypatch.setenv("IDENTITY_ENDPOINT", f"{pools.cloud.url}/msi/token")
     monkeypatch.setenv("IDENTITY_HEADER", "header")
     pools.cloud.add_group("network")
     pools.cloud.resources[SUBNET.lower()] = DELEGATED
-    return pools
+    with cleared(pools.cloud, ContainerInstanceProvider, lambda: _allow_all(pools)):
+        yield pools
+
+
+def _allow_all(pools: Pools) -> None:
+    """As before a right was taken away."""
+    made(pools)["actions"][:] = actions(subnets=True)
 
 
 def made(pools: Pools) -> dict[str, list[str]]:

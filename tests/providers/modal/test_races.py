@@ -177,7 +177,6 @@ def test_an_app_that_was_deleted_is_made_anew(harness: ModalHarness) -> None:
     provider = harness.provider()
     provider.launch(new_launch(harness.configuration("lines", {})))
     harness.cloud.service.apps.clear()
-    harness.cloud.sandboxes.all.clear()  # they go with their app
     launch = new_launch(harness.configuration("lines", {}))
     with pytest.raises(Unreachable):
         provider.launch(launch)
