@@ -5,9 +5,12 @@ The API and the functions of the platforms call the same; neither knows more of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
-from skylift import trigger
+from sqlalchemy.exc import ProgrammingError
+
+from skylift import replies, trigger
 from skylift.errors import InvalidError, NotFoundError
 from skylift.json_text import fault_of
 from skylift.parts import Parts
@@ -41,6 +44,27 @@ def consent(parts: Parts, webhook_id: str, delivery: Delivery) -> Reply:
     if origin := delivery.header(ORIGIN):
         headers |= {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*"}
     return Reply(200, {}, headers)
+
+
+VERBS = {"POST": deliver, "OPTIONS": consent}
+
+
+def answer(parts: Parts, method: str, path: str, delivery: Callable[[], Delivery]) -> Reply:
+    """For functions that have no web framework around them: what the sender is told, whatever happens."""
+    verb = VERBS.get(method)
+    try:
+        if not path.startswith(PREFIX):
+            raise NotFoundError("There is nothing here but webhooks: their addresses are /hooks/ and an id")
+        if not verb:
+            return Reply(405, {"detail": "Deliveries are posted"}, {"Allow": ", ".join(VERBS)})
+        webhook_id, delivered = path.removeprefix(PREFIX), delivery()
+        try:
+            return verb(parts, webhook_id, delivered)
+        except ProgrammingError:  # the tables may be those of an older version, whose last tick is yet to come
+            parts.store.ensure_current()
+            return verb(parts, webhook_id, delivered)
+    except Exception as error:
+        return replies.of_error(error, f"{method} {path}")
 
 
 def _check(delivery: Delivery) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cryptography.fernet import Fernet
 
 from skylift.errors import SkyliftError
 from skylift.security.sealing import Sealer
 
+KEYS = "SKYLIFT_SECRET_KEY"
 FRESH = 300.0
 """Seconds that keys are kept: a rotation is complete everywhere after that."""
 
@@ -41,6 +42,22 @@ class ReferredSealer(Sealer):
                         raise
                 self._until = self._clock() + FRESH
             return self._known
+
+
+def sealer_of(
+    env: Mapping[str, str],
+    read: Callable[[str, str], str],
+    *,
+    missing: str,
+    plain: Callable[[str], str | None] | None = None,
+) -> Sealer:
+    """With the keys that the environment refers to, or has. `read` takes a reference and the variable that holds it;
+    `plain` takes a variable that holds the keys themselves. Raises `SecretReferenceError(missing)` without either."""
+    if reference := env.get(f"{KEYS}_FROM"):
+        return ReferredSealer(lambda: read(reference, f"{KEYS}_FROM"))
+    if keys := (plain or env.get)(KEYS):
+        return Sealer(*split_keys(keys))
+    raise SecretReferenceError(missing)
 
 
 def split_keys(text: str) -> Sequence[str]:

@@ -44,21 +44,21 @@ class StoreBusyError(SkyliftError):
     """The database refused the transaction again and again for the sake of others."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tx:
     """A transaction under way."""
 
     conn: Connection
     clock: Callable[[Connection], datetime]
     wakeups: dict[Wakeup, datetime] = field(default_factory=dict)
-    _instant: list[datetime] = field(default_factory=list)
+    _now: datetime | None = None
 
     @property
     def now(self) -> datetime:
         """The one instant that it calls now: that of its first question for it."""
-        if not self._instant:
-            self._instant.append(self.clock(self.conn))
-        return self._instant[0]
+        if self._now is None:
+            self._now = self.clock(self.conn)
+        return self._now
 
     def wake(self, wakeup: Wakeup, at: datetime) -> None:
         """Send this wakeup once the transaction is committed; of several that are equal the earliest."""

@@ -134,7 +134,7 @@ def make(place: Installation, wanted: list[Run]) -> list[UUID]:
         made: list[UUID] = []
         parent: UUID | None = None
         for number, each in enumerate(wanted):
-            then = replace(tx, _instant=[START - timedelta(days=each.began)])
+            then = replace(tx, _now=START - timedelta(days=each.began))
             run_id, parent = _make(then, each, number, pool, deployment, parent)
             made.append(run_id)
         return made

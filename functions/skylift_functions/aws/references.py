@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from skylift.security.sealing import Sealer
 from skylift_functions.aws.sdk import client, code_of
 from skylift_functions.sealing import ReferredSealer as ReferredSealer
 from skylift_functions.sealing import SecretReferenceError as SecretReferenceError
-from skylift_functions.sealing import split_keys
+from skylift_functions.sealing import sealer_of
 
 
 def setting(name: str, env: Mapping[str, str] | None = None) -> str | None:
@@ -43,11 +42,7 @@ def read(reference: str, variable: str) -> str:
     return str(value).strip()
 
 
-def sealer(env: Mapping[str, Any]) -> Sealer:
+def sealer(env: Mapping[str, str]) -> Sealer:
     """Raises `SecretReferenceError` where the environment names no keys."""
-    reference, plain = env.get("SKYLIFT_SECRET_KEY_FROM"), env.get("SKYLIFT_SECRET_KEY")
-    if reference:
-        return ReferredSealer(lambda: read(reference, "SKYLIFT_SECRET_KEY_FROM"))
-    if plain:
-        return Sealer(*split_keys(plain))
-    raise SecretReferenceError("Set SKYLIFT_SECRET_KEY_FROM to the ARN of the secret that holds the sealing keys")
+    missing = "Set SKYLIFT_SECRET_KEY_FROM to the ARN of the secret that holds the sealing keys"
+    return sealer_of(env, read, missing=missing)

@@ -16,8 +16,8 @@ from urllib.parse import urlencode, urlsplit
 
 from skylift.security.sealing import Sealer
 from skylift_functions.azure.platform import CLIENT
-from skylift_functions.sealing import ReferredSealer, split_keys
 from skylift_functions.sealing import SecretReferenceError as SecretReferenceError
+from skylift_functions.sealing import sealer_of
 
 VAULT = "https://vault.azure.net"
 """What a token for Key Vault is asked for."""
@@ -45,11 +45,12 @@ def resolved(name: str, env: Mapping[str, str]) -> str | None:
 
 def sealer(env: Mapping[str, str]) -> Sealer:
     """Raises `SecretReferenceError` where the settings name no keys."""
-    if reference := env.get("SKYLIFT_SECRET_KEY_FROM"):
-        return ReferredSealer(lambda: read(reference, "SKYLIFT_SECRET_KEY_FROM", env))
-    if plain := resolved("SKYLIFT_SECRET_KEY", env):
-        return Sealer(*split_keys(plain))
-    raise SecretReferenceError(f"Set SKYLIFT_SECRET_KEY_FROM: {PAGE}")
+    return sealer_of(
+        env,
+        lambda reference, variable: read(reference, variable, env),
+        missing=f"Set SKYLIFT_SECRET_KEY_FROM: {PAGE}",
+        plain=lambda variable: resolved(variable, env),
+    )
 
 
 def read(reference: str, variable: str, env: Mapping[str, str]) -> str:

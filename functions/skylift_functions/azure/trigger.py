@@ -9,36 +9,20 @@ import json
 from urllib.parse import parse_qsl, urlsplit
 
 import azure.functions as func
-from sqlalchemy.exc import ProgrammingError
 
-from skylift import reception, replies
-from skylift.parts import Parts
-from skylift.replies import Reply
+from skylift import reception
 from skylift.webhooks.deliveries import Delivery
 from skylift_functions.azure.invocations import invoked
-
-VERBS = {"POST": reception.deliver, "OPTIONS": reception.consent}
 
 
 def answer_to(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """The wakeup is sent before the sender is told: the run is durable, and dispatch hears of it."""
     with invoked("trigger", context.invocation_id) as invocation:
-        reply = _reply(invocation.here.parts, request)
+        path = reception.PREFIX + request.route_params["id"]
+        reply = reception.answer(invocation.here.parts, request.method.upper(), path, lambda: delivery_of(request))
         invocation.metrics.count(Deliveries=reply.status == 202, Refusals=400 <= reply.status < 500)
     headers = {**reply.headers, "Content-Type": "application/json"}
     return func.HttpResponse(json.dumps(reply.body), status_code=reply.status, headers=headers)
-
-
-def _reply(parts: Parts, request: func.HttpRequest) -> Reply:
-    verb, webhook_id = VERBS[request.method.upper()], request.route_params["id"]
-    try:
-        try:
-            return verb(parts, webhook_id, delivery_of(request))
-        except ProgrammingError:  # the tables may be those of an older version, whose last tick is yet to come
-            parts.store.ensure_current()
-            return verb(parts, webhook_id, delivery_of(request))
-    except Exception as error:
-        return replies.of_error(error, f"{request.method} {reception.PREFIX}{webhook_id}")
 
 
 def delivery_of(request: func.HttpRequest) -> Delivery:

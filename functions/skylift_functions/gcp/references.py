@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from skylift.security.sealing import Sealer
-from skylift_functions.sealing import ReferredSealer, SecretReferenceError, split_keys
+from skylift_functions.sealing import SecretReferenceError, sealer_of
 
 VERSION = re.compile(r"projects/[^/]+/secrets/[A-Za-z0-9_-]+/versions/(latest|\d+)")
 
@@ -57,9 +57,5 @@ def _access(version: str, variable: str) -> str:
 
 def sealer(env: Mapping[str, str]) -> Sealer:
     """Raises `SecretReferenceError` where the environment names no keys."""
-    reference, plain = env.get("SKYLIFT_SECRET_KEY_FROM"), env.get("SKYLIFT_SECRET_KEY")
-    if reference:
-        return ReferredSealer(lambda: read(reference, "SKYLIFT_SECRET_KEY_FROM"))
-    if plain:
-        return Sealer(*split_keys(plain))
-    raise SecretReferenceError("Set SKYLIFT_SECRET_KEY_FROM to the name of the secret that holds the sealing keys")
+    missing = "Set SKYLIFT_SECRET_KEY_FROM to the name of the secret that holds the sealing keys"
+    return sealer_of(env, read, missing=missing)
