@@ -17,7 +17,8 @@ from pathlib import Path
 from benchmarks.table import print_machine, print_table
 from skylift_functions.aws import PLATFORM
 from tests.conftest import Databases
-from tests.functions.aws.idle import Hour, idle_hour
+from tests.functions.aws.idle import idle_hour
+from tests.functions.idle import Hour
 
 HOURS = 730
 """Of a month."""

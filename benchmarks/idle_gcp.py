@@ -17,7 +17,8 @@ from pathlib import Path
 from benchmarks.table import print_machine, print_table
 from skylift_functions.gcp import PLATFORM
 from tests.conftest import Databases
-from tests.functions.gcp.idle import Hour, idle_hour
+from tests.functions.gcp.idle import idle_hour
+from tests.functions.idle import Hour
 
 HOURS = 730
 """Of a month."""

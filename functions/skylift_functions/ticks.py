@@ -60,13 +60,13 @@ def continue_schedules(here: Installation, deadline: Deadline) -> bool:
 def look(parts: Parts) -> Upcoming:
     """What there is to do, in one transaction; the first one of a new version brings the tables up to date."""
     try:
-        with parts.store.reading() as tx:
+        with parts.store.reading(together=True) as tx:
             if parts.store.version(tx) == HEAD:
                 return _upcoming(parts, tx)
     except ProgrammingError:  # there are no tables yet
         pass
     parts.store.ensure_current()
-    with parts.store.reading() as tx:
+    with parts.store.reading(together=True) as tx:
         return _upcoming(parts, tx)
 
 

@@ -211,7 +211,7 @@ def _past_logs(connection: Connection, wanted: Wanted) -> list[Log]:
     since = max((term.value for term in wanted.terms if term.operator == "after_"), default=None)
     if since is None:
         return []
-    with connection.parts.store.reading(streams=True) as tx:
+    with connection.parts.store.reading(together=True) as tx:
         recent = Wanted((*wanted.terms, Term("timestamp", "after_", max(since, tx.now - BACKFILL))))
         return list(islice(logs.lines(tx, recent), MAX_PAST_LOGS))
 

@@ -36,7 +36,7 @@ def download_logs(parts: PartsDep, flow_run_id: UUID) -> StreamingResponse:
 
 def _csv(parts: Parts, flow_run_id: UUID) -> Iterator[str]:
     yield _rows([COLUMNS])
-    with parts.store.reading(streams=True) as tx:
+    with parts.store.reading(together=True) as tx:
         found = logs.lines(tx, logs.read_wanted({"logs": {"flow_run_id": {"any_": [str(flow_run_id)]}}}))
         while chunk := list(islice(found, LINES)):
             yield _rows([[getattr(line, column) for column in COLUMNS] for line in chunk])

@@ -27,6 +27,6 @@ def filter_logs(parts: PartsDep, caller: CallerDep, body: FilterBody) -> list[Lo
     runs = logs.read_wanted(body.asked).runs()
     if caller.is_run and runs is None:
         raise ForbiddenError("The token of a run must filter by its own flow_run_id")
-    with parts.store.reading(streams=True) as tx:
+    with parts.store.reading(together=True) as tx:
         caller.must_see(tx, *(runs or []))
         return logs.find(tx, body.asked, body.sort, body.limit, body.offset)

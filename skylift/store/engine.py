@@ -153,13 +153,14 @@ class Store:
         raise AssertionError("unreachable")
 
     @contextmanager
-    def reading(self, *, streams: bool = False) -> Iterator[Tx]:
+    def reading(self, *, together: bool = False) -> Iterator[Tx]:
         """For what only reads. On PostgreSQL each statement is a transaction of its own, which saves two trips to the
         database: what it sees is what was committed before it, in a longer transaction too.
 
-        `streams`: rows are to come bit by bit, for which PostgreSQL needs a transaction around.
+        `together`: all in one transaction, which many statements are cheaper in, and which PostgreSQL needs where rows
+        are to come bit by bit.
         """
-        engine = self.engine if streams else self.readers
+        engine = self.engine if together else self.readers
         with engine.connect() as conn, conn.begin():
             yield Tx(conn, self._now)
 

@@ -29,7 +29,7 @@ def _post(store: Store, *lines: LogCreate) -> None:
 
 
 def _read(store: Store, sort: str | None = None, limit: int | None = None, offset: int = 0, **own: Any) -> list[str]:
-    with store.reading(streams=True) as tx:
+    with store.reading(together=True) as tx:
         found = logs.find(tx, {"logs": own}, sort, limit, offset)
         return [each.message for each in found]
 
@@ -46,7 +46,7 @@ def test_lines_of_overlapping_batches_come_in_order(store: Store) -> None:
     assert _read(store, "TIMESTAMP_DESC", **mine) == read[::-1]
     assert _read(store, limit=2, offset=3, **mine) == ["3", "5"]
     assert len(_read(store)) == 8
-    with store.reading(streams=True) as tx:
+    with store.reading(together=True) as tx:
         first, second = (logs.find(tx, {"logs": mine}) for _ in range(2))
         assert [each.id for each in first] == [each.id for each in second]
         assert len({each.id for each in first}) == 7
@@ -78,7 +78,7 @@ def test_other_filters_are_refused(store: Store, body: dict[str, Any]) -> None:
 def test_large_batches_become_several_rows_and_long_messages_are_cut(store: Store) -> None:
     _post(store, *(line(second, f"{second}") for second in range(2500)))
     _post(store, line(3000, "x" * (logs.MAX_MESSAGE + 5)))
-    with store.reading(streams=True) as tx:
+    with store.reading(together=True) as tx:
         assert sorted(row.lines for row in tx.all(log_batches.select())) == [1, 500, 1000, 1000]
     assert _read(store, limit=1, offset=2499) == ["2499"]
     [last] = _read(store, "TIMESTAMP_DESC", limit=1)

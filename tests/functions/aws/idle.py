@@ -1,58 +1,11 @@
-"""An hour in which nothing is due, with a moved clock: how often functions are called, and what that takes."""
+"""An idle hour of the functions on AWS."""
 
 from __future__ import annotations
 
-import io
-import time
-from contextlib import redirect_stdout
-from dataclasses import dataclass
-
-import pytest
-from sqlalchemy import event
-
-from skylift.schedule import schedule
+from tests.functions import idle
 from tests.functions.aws.bench import Bench
 from tests.functions.aws.world import TICK
-from tests.support.installation import Installation
-
-TICKS = 12
-MINUTES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Hour:
-    """What it took."""
-
-    invocations: int
-    """Of functions: by the timer, and by messages that it sent."""
-    transactions: int
-    written: int
-    """Bytes of logs and metrics, without Lambda's own lines."""
-    cpu: float
-    """Seconds, of functions that were there already."""
-
-
-def idle_hour(url: str, *, pools: int, deployments: int) -> Hour:
-    """An installation of so many pools, each with so many deployments, whose schedules are hours away."""
-    place = Installation(url)
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        bench = Bench(place, monkeypatch)
-        for number in range(pools):
-            place.pool(f"pool-{number}")
-            for each in range(deployments):
-                name = f"{number}-{each}"
-                place.deployment(name, f"pool-{number}", schedules=[{"schedule": {"cron": "0 20 * * *"}}])
-        schedule(place.parts)
-        place.clock.advance(1800)
-        bench.flushed()
-        transactions: list[object] = []
-        event.listen(place.store.engine, "begin", transactions.append)
-        invocations, written, began = 0, io.StringIO(), time.process_time()
-        for _ in range(TICKS):
-            place.clock.advance(MINUTES * 60)
-            with redirect_stdout(written):
-                bench.call("schedule", TICK)
-            invocations += 1 + len(bench.flushed())
-        took = time.process_time() - began
-    place.close()
-    return Hour(invocations, len(transactions), len(written.getvalue()), took)
+def idle_hour(url: str, *, pools: int, deployments: int) -> idle.Hour:
+    return idle.idle_hour(url, Bench, lambda bench: bench.call("schedule", TICK), pools=pools, deployments=deployments)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import idle
-from tests.functions.aws.idle import TICKS, Hour, idle_hour
+from tests.functions.aws.idle import idle_hour
+from tests.functions.idle import TICKS, Hour
 
 
 @pytest.mark.parametrize(("pools", "deployments"), [(1, 1), (20, 3)])

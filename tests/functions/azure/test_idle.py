@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import event
 
-from skylift.schedule import schedule
 from tests.functions.azure.bench import Bench
-from tests.support.installation import Installation
-
-TICKS = 12
+from tests.functions.idle import TICKS, idle_hour
 
 
 @pytest.mark.parametrize(("pools", "deployments"), [(1, 1), (20, 3)])
 def test_an_idle_hour_takes_twelve_invocations_and_twelve_transactions(
-    pools: int, deployments: int, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    pools: int, deployments: int, postgres_url: str
 ) -> None:
-    place = Installation(postgres_url)
-    bench = Bench(place, monkeypatch)
-    for number in range(pools):
-        place.pool(f"pool-{number}")
-        for each in range(deployments):
-            name = f"{number}-{each}"
-            place.deployment(name, f"pool-{number}", schedules=[{"schedule": {"cron": "0 20 * * *"}}])
-    schedule(place.parts)
-    place.clock.advance(1800)
-    bench.flushed()
-    transactions: list[object] = []
-    event.listen(place.store.engine, "begin", transactions.append)
-    invocations = 0
-    for _ in range(TICKS):
-        place.clock.advance(300)
-        bench.tick()
-        invocations += 1 + len(bench.flushed())
-    print(f"{pools * deployments} deployments: {invocations} invocations, {len(transactions)} transactions")
-    assert invocations == TICKS
-    assert len(transactions) == TICKS
-    place.close()
+    hour = idle_hour(postgres_url, Bench, Bench.tick, pools=pools, deployments=deployments)
+    print(f"{pools * deployments} deployments: {hour}")
+    assert hour.invocations == TICKS
+    assert hour.transactions == TICKS

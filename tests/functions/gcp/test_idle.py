@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.functions.gcp.idle import TICKS, idle_hour
+from tests.functions.gcp.idle import idle_hour
+from tests.functions.idle import TICKS
 
 
 @pytest.mark.parametrize(("pools", "deployments"), [(1, 1), pytest.param(20, 3, marks=pytest.mark.long)])
