@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
+import httpx
 from sqlalchemy import func, select
 
 from skylift.models.flows import DeploymentCreate, FlowCreate
@@ -18,6 +21,7 @@ from skylift.store import Store, deployments, flows, pools
 from skylift.store.tables import attempts, ended_attempts, flow_runs
 from skylift.store.tables import deployments as deployments_table
 from tests.chaos import evidence
+from tests.functions.senders import Sender
 
 API_KEY = "key-of-the-tests-hunter2"
 
@@ -33,7 +37,12 @@ class Workload:
         (folder / "work.py").write_text(evidence.FUNCTION)
         self.store = Store(database_url)
 
-    def tick(self) -> None:
+    @property
+    def address(self) -> str:
+        """The URL that the API and the webhooks are under."""
+        raise NotImplementedError
+
+    def tick(self) -> object:
         raise NotImplementedError
 
     def ticking(self, every: float, until: Callable[[], bool], seconds: float) -> None:
@@ -92,6 +101,14 @@ class Workload:
         made: UUID = self.store.transaction(deployments.upsert, wanted)[0].id
         return made
 
+    def webhook(self) -> Sender:
+        """A webhook, made through the API, whose runs are a bare command; and whoever sends to it."""
+        about = {"name": "orders", "deployment_id": str(self.deployment("by-hook", slots=0))}
+        headers = {"Authorization": f"Bearer {API_KEY}"}
+        made = httpx.post(f"{self.address}/api/skylift/webhooks/", json=about, headers=headers, timeout=60)
+        assert made.status_code == 201, made.text
+        return Sender(self.address + made.json()["path"], made.json()["secret"])
+
     # -- looking
 
     def states(self) -> dict[str, int]:
@@ -132,6 +149,41 @@ class Workload:
         begun = self.begun()
         assert len(begun) == runs
         assert set(begun.values()) == {1}
+
+
+class Killable(Protocol):
+    """A process of a function's."""
+
+    def kill_if_busy(self) -> bool: ...
+
+
+class Killer:
+    """Kills functions' processes in the midst of their work, one after the other, each at a random moment."""
+
+    def __init__(self, victims: Sequence[tuple[str, Killable]], chance: random.Random, longest: float) -> None:
+        """`victims`: each with its function's name. `longest`: seconds from one look for somebody busy to the next."""
+        self.victims, self.chance, self.longest = victims, chance, longest
+        self.kills: dict[str, int] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    @property
+    def count(self) -> int:
+        return sum(self.kills.values())
+
+    def __enter__(self) -> Killer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join(30)
+
+    def _work(self) -> None:
+        while not self._stopping.wait(self.chance.uniform(0.1, self.longest)):
+            name, victim = self.victims[self.chance.randrange(len(self.victims))]
+            if victim.kill_if_busy():
+                self.kills[name] = self.kills.get(name, 0) + 1
 
 
 def _ahead(seconds: float) -> str:

@@ -19,8 +19,8 @@ from tests.chaos import evidence
 from tests.clouds.aws_backends import REGION
 from tests.clouds.http_cloud import Request
 from tests.clouds.lambda_events import http_event
-from tests.functions.aws.senders import Sender
 from tests.functions.aws.test_cold_start import EVENTS
+from tests.functions.senders import Sender
 from tests.providers.ecs.support import BUCKET, CLUSTER, ROLE
 from tests.serverless.stack import API_KEY, OSLS, PYTHON, STACK, Stack, missing, workspace
 

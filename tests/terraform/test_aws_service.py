@@ -19,7 +19,8 @@ from tests.clouds.aws_backends import BACKENDS
 from tests.clouds.ecs_events import event_of
 from tests.clouds.lambda_runtime import Function
 from tests.functions.aws.bench import batch, due_body
-from tests.functions.aws.world import API_KEY, TICK, World, open_world
+from tests.functions.aws.world import TICK, World, open_world
+from tests.functions.workload import API_KEY
 from tests.terraform.workspace import ROOT, TERRAFORM, Workspace, planned_resources
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import httpx
 
-from tests.functions.aws.world import API_KEY, World
+from tests.functions.aws.world import World
+from tests.functions.workload import API_KEY
 
 
 def test_the_api_answers_whoever_has_the_key_and_nobody_else(world: World) -> None:

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.clouds.ecs_events import disordered
-from tests.functions.aws.world import Killer, World
+from tests.functions.aws.world import World
+from tests.functions.workload import Killer
 
 PATIENCE = 500.0
 
@@ -43,7 +44,10 @@ def test_two_hundred_scheduled_runs_complete(world: World) -> None:
 @pytest.mark.timeout(900)
 def test_functions_killed_a_hundred_times_lose_and_double_nothing(world: World) -> None:
     chance = random.Random(6)
-    with ThreadPoolExecutor(1) as senders, Killer(world, lambda: chance.uniform(0.1, 1.5), chance.randrange) as killer:
+    with (
+        ThreadPoolExecutor(1) as senders,
+        Killer(world.victims, chance, 1.5) as killer,
+    ):
         runs = 0
         world.pool(lease=10)
         sender = world.webhook()

@@ -5,35 +5,24 @@ from __future__ import annotations
 import json
 import random
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-import httpx
 from cryptography.fernet import Fernet
-from sqlalchemy import func, select
 
 import skylift_ecs
-from skylift.models.flows import DeploymentCreate, FlowCreate
-from skylift.models.pools import PoolSettings, WorkPoolCreate
-from skylift.store import Store, deployments, flows, pools
-from skylift.store.tables import attempts, ended_attempts, flow_runs
 from skylift_ecs.permissions import ALL
 from skylift_functions.aws import PLATFORM
-from tests.chaos import evidence
 from tests.clouds.aws import LocalAws
 from tests.clouds.aws_backends import KEYS, REGION, Backend
 from tests.clouds.lambda_events import EventSource, HttpFront, QueueSource
 from tests.clouds.lambda_runtime import Function
-from tests.functions.aws.senders import Sender
+from tests.functions.workload import API_KEY, Killable, Workload
 from tests.providers.ecs.support import BUCKET, CLUSTER, ROLE, furnish
 
-API_KEY = "key-of-the-tests-hunter2"
 VISIBILITY = 120
 """Seconds; longer than any function may take."""
 RECEIVES = 20
@@ -87,14 +76,14 @@ class Account:
         return sum(int(found[name]) for name in names)
 
 
-class World:
-    """The functions, and what calls them. `tick` is the timer."""
+class World(Workload):
+    """The functions, and what calls them."""
 
     def __init__(self, account: Account, cloud: LocalAws, folder: Path, *, sandboxes: int = 1) -> None:
-        self.account, self.cloud, self.folder = account, cloud, folder
-        self.evidence = folder / "evidence"
-        (folder / "work.sh").write_text(evidence.SCRIPT)
-        self.store = Store(account.database_url)
+        place = {"cluster": CLUSTER, "execution_role_arn": ROLE, "secrets_bucket": BUCKET, "cpu": 256}
+        variables = {**place, "aws_credentials": cloud.credentials}
+        super().__init__(account.database_url, folder, skylift_ecs.PROVIDER, variables)
+        self.account, self.cloud = account, cloud
         self.functions: dict[str, Function] = {}
         counts = {"api": 2, "trigger": 1, "schedule": 1, "dispatch": sandboxes, "observe": 1 + sandboxes}
         for name, most in counts.items():
@@ -128,19 +117,17 @@ class World:
         for verb, url in self.account.queues.items():
             self.sources[verb] = QueueSource(sqs, url, self.functions[verb])
 
+    @property
+    def address(self) -> str:
+        return self.front.url
+
+    @property
+    def victims(self) -> list[tuple[str, Killable]]:
+        return [(name, sandbox) for name, each in self.functions.items() for sandbox in each.sandboxes]
+
     def tick(self) -> str:
         """How the timer's invocation ended."""
         return self.functions["schedule"].invoke(TICK).kind
-
-    def ticking(self, every: float, until: Callable[[], bool], seconds: float) -> None:
-        """Tick now and then until it is so."""
-        end, tick_at = time.monotonic() + seconds, time.monotonic()
-        while not until():
-            assert time.monotonic() < end, f"not within {seconds:g} s: {self.states()} {self.leftovers()}"
-            if time.monotonic() >= tick_at:
-                self.tick()
-                tick_at = time.monotonic() + every
-            time.sleep(0.1)
 
     def close(self) -> None:
         self.hears = False
@@ -152,103 +139,12 @@ class World:
         self.front.close()
         self.store.close()
 
-    # -- making
-
-    def pool(self, name: str = "cloud", **settings: Any) -> UUID:
-        template = skylift_ecs.PROVIDER.base_job_template()
-        variables = {"cluster": CLUSTER, "execution_role_arn": ROLE, "secrets_bucket": BUCKET, "cpu": 256}
-        for variable, value in {**variables, "aws_credentials": self.cloud.credentials}.items():
-            template["variables"]["properties"][variable]["default"] = value
-        wanted = WorkPoolCreate(
-            name=name, type="ecs:push", base_job_template=template, settings=PoolSettings(**settings)
-        )
-        made: UUID = self.store.transaction(pools.create, wanted).id
-        return made
-
-    def deployment(self, name: str, *, slots: int, every: int = 1, lasts: float = 0.1, after: float = 1.0) -> UUID:
-        """A deployment with a schedule of so many slots, from `after` seconds ahead on; none of 0."""
-        flow, _ = self.store.transaction(flows.create, FlowCreate(name="flow"))
-        start = (datetime.now(UTC) + timedelta(seconds=after)).strftime("%Y%m%dT%H%M%SZ")
-        rule = f"DTSTART:{start}\nRRULE:FREQ=SECONDLY;INTERVAL={every};COUNT={slots}"
-        wanted = DeploymentCreate.model_validate(
-            {
-                "name": name,
-                "flow_id": flow.id,
-                "work_pool_name": "cloud",
-                "engine": "command",
-                "job_variables": {
-                    "env": {"EVIDENCE": str(self.evidence), "LASTS": str(lasts)},
-                    "runner": False,
-                    "command": f"/bin/sh {self.folder}/work.sh",
-                },
-                "schedules": [{"schedule": {"rrule": rule}}] if slots else [],
-            }
-        )
-        made: UUID = self.store.transaction(deployments.upsert, wanted)[0].id
-        return made
-
-    def function_deployment(self, name: str = "function", *, after: float = 2.0) -> UUID:
-        """A plain Python function under the runner, which speaks to the API; due once."""
-        (self.folder / "work.py").write_text(evidence.FUNCTION)
-        flow, _ = self.store.transaction(flows.create, FlowCreate(name="flow"))
-        start = (datetime.now(UTC) + timedelta(seconds=after)).strftime("%Y%m%dT%H%M%SZ")
-        wanted = DeploymentCreate.model_validate(
-            {
-                "name": name,
-                "flow_id": flow.id,
-                "work_pool_name": "cloud",
-                "engine": "python",
-                "entrypoint": "work.py:work",
-                "path": str(self.folder),
-                "job_variables": {"env": {"EVIDENCE": str(self.evidence), "LASTS": "0.1"}},
-                "schedules": [{"schedule": {"rrule": f"DTSTART:{start}\nRRULE:FREQ=DAILY;COUNT=1"}}],
-            }
-        )
-        made: UUID = self.store.transaction(deployments.upsert, wanted)[0].id
-        return made
-
-    def webhook(self) -> Sender:
-        """A webhook, made through the API, whose runs are the same bare command; and whoever sends to it."""
-        about = {"name": "orders", "deployment_id": str(self.deployment("by-hook", slots=0))}
-        headers = {"Authorization": f"Bearer {API_KEY}"}
-        made = httpx.post(f"{self.front.url}/api/skylift/webhooks/", json=about, headers=headers, timeout=60)
-        assert made.status_code == 201, made.text
-        return Sender(self.front.url + made.json()["path"], made.json()["secret"])
-
-    # -- looking
-
-    def states(self) -> dict[str, int]:
-        with self.store.reading() as tx:
-            number = func.count().label("number")
-            rows = tx.all(select(flow_runs.c.state_name, number).group_by(flow_runs.c.state_name))
-        return {row.state_name: row.number for row in rows}
-
-    def completed(self) -> int:
-        return self.states().get("Completed", 0)
-
-    def leftovers(self) -> list[str]:
-        with self.store.reading() as tx:
-            live = tx.all(select(attempts.c.id, attempts.c.phase))
-            unclean = tx.all(select(ended_attempts.c.id).where(ended_attempts.c.cleanup_at.is_not(None)))
-        return [*(f"attempt {row.id} {row.phase}" for row in live), *(f"unclean {row.id}" for row in unclean)]
-
-    def begun(self) -> dict[str, int]:
-        """How often each run's own command began."""
-        found: dict[str, int] = {}
-        for line in evidence.read(self.evidence):
-            if line.word == "start":
-                found[line.run] = found.get(line.run, 0) + 1
-        return found
-
     def invocations(self) -> dict[str, int]:
         return {name: len(each.outcomes) for name, each in self.functions.items()}
 
     def check(self, runs: int) -> None:
         """Nothing lost, nothing doubled, and no message that nobody could deal with."""
-        assert self.states() == {"Completed": runs}
-        begun = self.begun()
-        assert len(begun) == runs
-        assert set(begun.values()) == {1}
+        super().check(runs)
         assert self.account.count(self.account.dead) == 0
 
 
@@ -264,32 +160,3 @@ def open_world(backend: Backend, database_url: str, folder: Path, **options: Any
                 yield world
         finally:
             world.close()
-
-
-class Killer:
-    """Kills the functions' processes in the midst of their events, one after the other, each at a random moment."""
-
-    def __init__(self, world: World, pause: Callable[[], float], choose: Callable[[int], int]) -> None:
-        self.world, self.pause, self.choose = world, pause, choose
-        self.kills: dict[str, int] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-
-    @property
-    def count(self) -> int:
-        return sum(self.kills.values())
-
-    def __enter__(self) -> Killer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join(30)
-
-    def _work(self) -> None:
-        victims = [(name, box) for name, each in self.world.functions.items() for box in each.sandboxes]
-        while not self._stopping.wait(self.pause()):
-            name, sandbox = victims[self.choose(len(victims))]
-            if sandbox.kill_if_busy():
-                self.kills[name] = self.kills.get(name, 0) + 1

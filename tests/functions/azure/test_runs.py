@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.functions.azure.world import Killer, World
+from tests.functions.azure.world import World
+from tests.functions.workload import Killer
 
 PATIENCE = 400.0
 
@@ -72,7 +73,10 @@ def test_functions_killed_a_hundred_times_lose_and_double_nothing(world: World) 
     chance = random.Random(6)
     furnish(world)
     sender, runs, began = world.webhook(), 0, time.monotonic()
-    with ThreadPoolExecutor(1) as senders, Killer(world, lambda: chance.uniform(0.1, 1.5), chance.randrange) as killer:
+    with (
+        ThreadPoolExecutor(1) as senders,
+        Killer(world.victims, chance, 1.5) as killer,
+    ):
         while killer.count < 100:
             world.deployment(f"deployment-{runs}", slots=5, after=2)
             world.function_deployment(f"function-{runs}", after=2)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 from cryptography.fernet import Fernet
 
 import skylift_container_instance
@@ -18,8 +16,7 @@ from tests.clouds.azure_functions_host import FunctionApp
 from tests.clouds.azure_functions_http import Front
 from tests.clouds.azure_functions_queues import QueueListener
 from tests.clouds.azurite import Azurite
-from tests.functions.aws.senders import Sender
-from tests.functions.workload import API_KEY, Workload
+from tests.functions.workload import API_KEY, Killable, Workload
 
 ROOT = Path(__file__).parents[3] / "functions" / "skylift_functions" / "azure" / "root"
 """What is at the top of the deployed package."""
@@ -65,16 +62,16 @@ class World(Workload):
         for name in self.app.triggered("queueTrigger"):
             self.listeners[name] = QueueListener(self.app, name, self.service, retry_after=RETRY_AFTER, most=DELIVERIES)
 
+    @property
+    def address(self) -> str:
+        return self.front.url
+
+    @property
+    def victims(self) -> list[tuple[str, Killable]]:
+        return [(name, each) for name, group in self.app.groups.items() for each in group.workers]
+
     def tick(self) -> None:
         self.app.tick()
-
-    def webhook(self) -> Sender:
-        """A webhook, made through the API, whose runs are a bare command; and whoever sends to it."""
-        about = {"name": "orders", "deployment_id": str(self.deployment("by-hook", slots=0))}
-        headers = {"Authorization": f"Bearer {API_KEY}"}
-        made = httpx.post(f"{self.front.url}/api/skylift/webhooks/", json=about, headers=headers, timeout=60)
-        assert made.status_code == 201, made.text
-        return Sender(self.front.url + made.json()["path"], made.json()["secret"])
 
     def check(self, runs: int) -> None:
         super().check(runs)
@@ -105,32 +102,3 @@ def open_world(storage: Azurite, database_url: str, folder: Path, **options: Any
                 yield world
         finally:
             world.close()
-
-
-class Killer:
-    """Kills the functions' processes in the midst of their invocations, one after the other, at random moments."""
-
-    def __init__(self, world: World, pause: Callable[[], float], choose: Callable[[int], int]) -> None:
-        self.world, self.pause, self.choose = world, pause, choose
-        self.kills: dict[str, int] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-
-    @property
-    def count(self) -> int:
-        return sum(self.kills.values())
-
-    def __enter__(self) -> Killer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join(30)
-
-    def _work(self) -> None:
-        victims = [(name, each) for name, group in self.world.app.groups.items() for each in group.workers]
-        while not self._stopping.wait(self.pause()):
-            name, worker = victims[self.choose(len(victims))]
-            if worker.kill_if_busy():
-                self.kills[name] = self.kills.get(name, 0) + 1

@@ -8,7 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.functions.gcp.world import Killer, World
+from tests.functions.gcp.world import World
+from tests.functions.workload import Killer
 
 PATIENCE = 500.0
 
@@ -53,7 +54,10 @@ def test_functions_killed_a_hundred_times_lose_and_double_nothing(world: World) 
     runs = 0
     delivered: list[Future[str]] = []
     began = time.monotonic()
-    with Killer(world, lambda: chance.uniform(0.1, 1.0), chance.randrange) as killer, ThreadPoolExecutor(4) as threads:
+    with (
+        Killer(world.victims, chance, 1.0) as killer,
+        ThreadPoolExecutor(4) as threads,
+    ):
         while killer.count < 100 or len(killer.kills) < 4:
             world.deployment(f"deployment-{runs}", slots=5, after=5)
             world.function_deployment(f"function-{runs}", after=5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,9 @@ from cryptography.fernet import Fernet
 import skylift_cloud_run
 from skylift_cloud_run.credentials import ENDPOINT
 from skylift_functions.gcp import PLATFORM
-from tests.clouds.google_functions import Function, Instance
+from tests.clouds.google_functions import Function
 from tests.clouds.google_tasks import LocalGoogleCloud
-from tests.functions.aws.senders import Sender
-from tests.functions.workload import API_KEY, Workload
+from tests.functions.workload import API_KEY, Killable, Workload
 from tests.providers.cloud_run.support import ACCOUNT, DECLARED, IMAGES, PROJECT, REGION
 
 INVOKER = f"skylift-invoker@{PROJECT}.iam.gserviceaccount.com"
@@ -106,6 +105,14 @@ class World(Workload):
         content = json.dumps(body).encode() if body else b""
         return httpx.post(url, content=content, headers=headers, timeout=120)
 
+    @property
+    def address(self) -> str:
+        return self.functions["api"].url
+
+    @property
+    def victims(self) -> list[tuple[str, Killable]]:
+        return [(name, instance) for name, each in self.functions.items() for instance in each.instances]
+
     def tick(self) -> None:
         self.post("schedule")
 
@@ -122,15 +129,6 @@ class World(Workload):
                     return
             except httpx.HTTPError:
                 pass
-
-    def webhook(self) -> Sender:
-        """A webhook, made through the API, whose runs are a bare command; and whoever sends to it."""
-        url = self.functions["api"].url
-        about = {"name": "orders", "deployment_id": str(self.deployment("by-hook", slots=0))}
-        headers = {"Authorization": f"Bearer {API_KEY}"}
-        made = httpx.post(f"{url}/api/skylift/webhooks/", json=about, headers=headers, timeout=60)
-        assert made.status_code == 201, made.text
-        return Sender(url + made.json()["path"], made.json()["secret"])
 
     # -- looking
 
@@ -152,34 +150,3 @@ def open_world(database_url: str, folder: Path, **options: Any) -> Iterator[Worl
             yield world
         finally:
             world.close()
-
-
-class Killer:
-    """Kills the functions' processes in the midst of their requests, one after the other, each at a random moment."""
-
-    def __init__(self, world: World, pause: Callable[[], float], choose: Callable[[int], int]) -> None:
-        self.world, self.pause, self.choose = world, pause, choose
-        self.kills: dict[str, int] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-
-    @property
-    def count(self) -> int:
-        return sum(self.kills.values())
-
-    def __enter__(self) -> Killer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join(30)
-
-    def _work(self) -> None:
-        victims: list[tuple[str, Instance]] = [
-            (name, instance) for name, each in self.world.functions.items() for instance in each.instances
-        ]
-        while not self._stopping.wait(self.pause()):
-            name, instance = victims[self.choose(len(victims))]
-            if instance.kill_if_busy():
-                self.kills[name] = self.kills.get(name, 0) + 1
