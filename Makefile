@@ -6,10 +6,12 @@ BIN := $(VENV)/bin
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 RUNTIME := --extra local --extra postgres
 PROVIDERS := aws azurerm google random
+CHROMIUM := /usr/bin/chromium
+ELSEWHERE := not containers and not terraform and not serverless and not browser
 CLOUDS := ecs aws azure cloud-run gcp container-instance container-instance-infra modal docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo demo-cloud test test-long test-containers test-terraform test-serverless package bench check lint types imports lock clean
+.PHONY: help setup demo demo-cloud test test-long test-containers test-terraform test-serverless test-browser package bench check lint types imports lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
@@ -22,10 +24,10 @@ demo-cloud: setup  ## Push runs into a local cloud: CLOUD=ecs|cloud-run|containe
 	$(BIN)/python -m tests.clouds.demo $(CLOUD)
 
 test: setup  ## Run the tests (under ten minutes on two cores)
-	$(BIN)/python -m pytest -n 2 -m "not long and not containers and not terraform and not serverless" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not long and $(ELSEWHERE)" $(ARGS)
 
 test-long: setup  ## Run the tests that take minutes: races, kills, load
-	$(BIN)/python -m pytest -n 2 -m "long and not containers and not terraform and not serverless" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "long and $(ELSEWHERE)" $(ARGS)
 
 test-containers: setup  ## Run the tests with real containers (installs Podman on Debian, as root)
 	$(BIN)/python -m tests.clouds.podman $(BIN)/python -m pytest -m containers $(ARGS)
@@ -36,6 +38,9 @@ test-terraform: setup .venv-terraform/.done .venv-checkov/.done  ## Run terrafor
 test-serverless: setup .venv-serverless/.done tests/serverless/node_modules/.done  ## Deploy serverless.yml onto the local AWS (needs npm; LAMBDA_PYTHON=path of a Python 3.13)
 	$(BIN)/python functions/package_aws.py --python $(LAMBDA_PYTHON)
 	$(BIN)/python -m pytest -m serverless $(ARGS)
+
+test-browser: setup $(CHROMIUM)  ## Run the tests in a real browser (installs Chromium on Debian, as root)
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 package: $(VENV)/.dev  ## Zip the cloud functions into dist/ (LAMBDA_PYTHON=path of a Python 3.13), and measure them
 	$(BIN)/python functions/package_aws.py --python $(LAMBDA_PYTHON)
@@ -71,12 +76,17 @@ lock:  ## Pin the requirements anew from pyproject.toml (needs uv)
 		-o requirements/serverless.txt
 	uv pip compile --group pyproject.toml:build $(LOCK) -o requirements/build.txt
 	uv pip compile --group pyproject.toml:prefect --python-version 3.11 $(LOCK) -o requirements/prefect.txt
+	uv pip compile --group pyproject.toml:peers --python-version 3.11 $(LOCK) -o requirements/peers.txt
 	uv pip compile --group pyproject.toml:terraform --no-deps $(LOCK) -o requirements/terraform.txt
 	uv pip compile --group pyproject.toml:checkov --python-version 3.11 $(LOCK) -o requirements/checkov.txt
 
 
 clean:  ## Remove what the targets made
 	rm -rf $(VENV) .venv-* .azurite tests/serverless/node_modules .serverless .containers_cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+
+$(CHROMIUM):
+	apt-get update --quiet=2
+	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends chromium fonts-dejavu-core
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -92,6 +102,12 @@ $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
 .venv-prefect/.done: requirements/prefect.txt
 	$(PYTHON) -m venv .venv-prefect
 	.venv-prefect/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
+	@touch $@
+
+# What `make bench` compares with.
+.venv-peers/.done: requirements/peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
 	@touch $@
 
 .venv-serverless/.done: requirements/serverless.txt
