@@ -91,8 +91,12 @@ class Databases:
         self._spare.append(name)
 
     @contextmanager
-    def unmigrated(self) -> Iterator[str]:
-        """An empty database of the session's PostgreSQL, for others' tables."""
+    def unmigrated(self, kind: Kind) -> Iterator[str]:
+        """The URL of an empty database without any tables, which is gone afterwards."""
+        if kind == "sqlite":
+            with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+                yield f"sqlite:///{folder}/empty.db"
+            return
         server, _ = self._postgres_template
         name = f"empty_{next(self._numbers)}"
         with psycopg.connect(server.get_uri(), autocommit=True) as conn:

@@ -1,4 +1,7 @@
-"""The tables. Portable on purpose: keys made by us, no foreign keys, triggers, sequences or partial indexes."""
+"""The tables. Portable on purpose: keys made by us, no foreign keys, triggers, sequences or partial indexes.
+
+A change here goes with a step in `skylift/store/migrations/versions` and its number in `schema_version.py`.
+"""
 
 from __future__ import annotations
 
