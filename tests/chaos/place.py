@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -29,10 +25,10 @@ from skylift.settings import Settings
 from skylift.store import Tx, deployments, flows, pools
 from skylift.store.tables import attempts, ended_attempts, flow_runs
 from tests.chaos import evidence
+from tests.chaos.dispatcher import Order
 from tests.chaos.evidence import Asked, Line
-from tests.chaos.host import Order
+from tests.chaos.forks import Host
 
-ROOT = Path(__file__).parents[2]
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 
 
@@ -42,69 +38,6 @@ def wait_until(what: str, ready: Callable[[], bool], seconds: float, every: floa
     while not ready():
         assert time.monotonic() < until, f"not within {seconds:g} s: {what}"
         time.sleep(every)
-
-
-class Host:
-    """The process that forks dispatchers (host.py), from the outside."""
-
-    def __init__(self, log: Path) -> None:
-        self.log = log
-        with log.open("ab") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("host.py"))],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                cwd=ROOT,
-            )
-        self.ended: dict[int, int] = {}
-        self._started: list[int] = []
-        self._change = threading.Condition()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            word, *numbers = line.split()
-            with self._change:
-                if word == "started":
-                    self._started.append(int(numbers[0]))
-                else:
-                    self.ended[int(numbers[0])] = int(numbers[1])
-                self._change.notify_all()
-
-    def start(self, order: Order) -> int:
-        """A new dispatcher's pid."""
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps(asdict(order)) + "\n")
-        self.process.stdin.flush()
-        with self._change:
-            assert self._change.wait_for(lambda: bool(self._started), 20), self.log.read_text()
-            return self._started.pop()
-
-    def wait(self, pid: int, seconds: float) -> int | None:
-        """A dispatcher's exit code, None where it goes on."""
-        with self._change:
-            self._change.wait_for(lambda: pid in self.ended, seconds)
-            return self.ended.get(pid)
-
-    def end(self, pid: int, number: int) -> int:
-        """Signal a dispatcher and wait for its end."""
-        if pid not in self.ended:
-            os.kill(pid, number)
-        code = self.wait(pid, 60)
-        assert code is not None, f"dispatcher {pid} does not end"
-        return code
-
-    def close(self) -> None:
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.close()
-        self.process.wait(30)
-        self._reader.join()
-        self.process.stdout.close()
 
 
 class Place:
@@ -125,7 +58,7 @@ class Place:
 
     @cached_property
     def host(self) -> Host:
-        return Host(self.folder / "dispatchers.log")
+        return Host(self.folder / "dispatchers.log", "tests.chaos.dispatcher")
 
     def close(self) -> None:
         if "host" in vars(self):
@@ -185,12 +118,12 @@ class Place:
 
     def start(self, **order: Any) -> int:
         """A dispatcher; its pid."""
-        return self.host.start(Order(env=self.env, **order))
+        return self.host.start("tests.chaos.dispatcher:run", **asdict(Order(env=self.env, **order)))
 
     def stop(self, pids: Iterable[int]) -> None:
         """End dispatchers as an operator would; they must not have died before."""
         codes = {pid: self.host.end(pid, signal.SIGTERM) for pid in pids}
-        assert set(codes.values()) <= {0}, self.host.log.read_text()[-4000:]
+        assert set(codes.values()) <= {0}, self.host.said()
 
     # -- looking
 

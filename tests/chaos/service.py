@@ -15,7 +15,8 @@ from uuid import UUID
 import httpx
 
 from tests.chaos.evidence import Asked
-from tests.chaos.place import ROOT, Place
+from tests.chaos.forks import ROOT
+from tests.chaos.place import Place
 from tests.support.service import clean_environment
 
 

@@ -43,7 +43,7 @@ def kill_in_rounds(place: Place, deployment: UUID, strikes: list[dict[str, Any]]
             place.host.end(pid, signal.SIGKILL)  # its point did not come up: then here and now
         else:
             died[strike["point"]] += 1
-        assert place.host.ended[pid] == -signal.SIGKILL, place.host.log.read_text()[-4000:]
+        assert place.host.ended[pid] == -signal.SIGKILL, place.host.said()
     print(f"killed at their points: {dict(died)}; at any other time: {len(strikes) - died.total()}")
     return died.total()
 
