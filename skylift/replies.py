@@ -22,6 +22,7 @@ from skylift.errors import (
 from skylift.provider import BusyError, ProviderError, Rejected
 from skylift.security.sealing import SealError
 from skylift.store.engine import StoreBusyError
+from skylift.store.schema_version import NewerTablesError
 from skylift.webhooks.errors import MediaTypeError, SignatureError, TooLargeError
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ STATUSES: tuple[tuple[type[SkyliftError], int], ...] = (
     (SealError, 500),
     (MissingExtraError, 501),
     (StoreBusyError, 503),
+    (NewerTablesError, 503),
     (BusyError, 503),
     (ProviderError, 502),
 )

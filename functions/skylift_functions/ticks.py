@@ -14,8 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 from skylift import cleanup, schedule
 from skylift.parts import Parts
 from skylift.retention import retention
-from skylift.store import Tx
-from skylift.store.schema_version import HEAD
+from skylift.store import Tx, schema_version
 from skylift.upcoming import Upcoming, upcoming
 from skylift.wakeups import Dispatch, Observe, Schedule, Wakeup
 from skylift_functions.deadline import Deadline
@@ -61,7 +60,7 @@ def look(parts: Parts) -> Upcoming:
     """What there is to do, in one transaction; the first one of a new version brings the tables up to date."""
     try:
         with parts.store.reading(together=True) as tx:
-            if parts.store.version(tx) == HEAD:
+            if schema_version.serves(parts.store.version(tx)):
                 return _upcoming(parts, tx)
     except ProgrammingError:  # there are no tables yet
         pass

@@ -24,7 +24,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from skylift.clock import Clock
 from skylift.errors import ConflictError, MissingExtraError, SkyliftError
 from skylift.ids import new_id
-from skylift.store import tables
+from skylift.store import schema_version, tables
 from skylift.wakeups import NoWakeups, Wakeup, Wakeups
 
 T = TypeVar("T")
@@ -184,13 +184,11 @@ class Store:
         migrations.upgrade(self.engine)
 
     def is_current(self) -> bool:
-        """Whether the tables are those of this version, without importing Alembic."""
-        from skylift.store.schema_version import HEAD
-
+        """Whether the tables have all that this version needs, without importing Alembic. Raises `NewerTablesError`."""
         with self.engine.connect() as conn:
             if not inspect(conn).has_table("alembic_version"):
                 return False
-            return conn.execute(_VERSION).scalar() == HEAD
+            return schema_version.serves(conn.execute(_VERSION).scalar())
 
     def version(self, tx: Tx) -> str | None:
         """The version of the tables; the database's own error where there are none."""
@@ -198,7 +196,7 @@ class Store:
         return found
 
     def ensure_current(self) -> None:
-        """Migrate if that is needed."""
+        """Migrate if that is needed. Raises `NewerTablesError` where a later version has left nothing to work with."""
         if not self.is_current():
             self.migrate()
 

@@ -10,6 +10,8 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
+from skylift.store.schema_version import serves
+
 FOLDER = Path(__file__).parent
 LOCK = 0x5C71F7  # any constant: one migration at a time per Postgres database
 
@@ -32,6 +34,8 @@ def upgrade(engine: Engine) -> None:
             context = MigrationContext.configure(
                 conn, opts={"fn": lambda revision, _context: scripts._upgrade_revs("head", revision)}
             )
+            if serves(context.get_current_revision()):
+                return  # another process was faster, and it may have known of later steps
             with Operations.context(context):
                 context.run_migrations()
 
