@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _AGE = re.compile(r"(\d{1,4})([hdw])")
@@ -29,6 +30,30 @@ def age(text: Any) -> Any:
 
 
 Age = Annotated[timedelta | None, BeforeValidator(age)]
+
+
+def page_path(path: str) -> str:
+    """A path that is nobody else's."""
+    if not re.fullmatch(r"(/[A-Za-z0-9_-]+)+", path):
+        raise ValueError("a path begins with / and does not end with it, such as /ui")
+    if path.split("/")[1] in TAKEN:
+        raise ValueError(f"other things are under /{path.split('/')[1]}")
+    return path
+
+
+TAKEN = ("api", "assets", "docs", "hooks")
+PagePath = Annotated[str, AfterValidator(page_path)]
+WebUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+Origin = Annotated[str, Field(pattern=r"^https?://[^\s/]+$")]
+
+
+class Ui(StrEnum):
+    """Which web pages `skylift serve` serves."""
+
+    CONSOLE = "console"
+    PREFECT = "prefect"
+    BOTH = "both"
+    NONE = "none"
 
 
 class Settings(BaseSettings):
@@ -57,6 +82,12 @@ class Settings(BaseSettings):
     retention_deliveries: Age = Field(
         timedelta(days=30), description="How long webhooks' deliveries are kept, and known when they come again"
     )
+
+    ui: Ui = Field(Ui.CONSOLE, description="Which web pages are served: console, prefect, both or none")
+    prefect_ui_path: PagePath = Field("/ui", description="Where Prefect's web page is served")
+    prefect_ui_folder: Path | None = Field(None, description="Its files; default: those of the installed prefect")
+    console_url: WebUrl | None = Field(None, description="Where the console is, when it is not served here")
+    ui_origins: tuple[Origin, ...] = Field((), description="Other origins whose pages may call the API")
 
     @property
     def database(self) -> str:

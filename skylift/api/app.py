@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from skylift import __version__
 from skylift.api import (
@@ -23,6 +26,7 @@ from skylift.api import (
     flow_run_states,
     flow_runs,
     flows,
+    front_page,
     hooks,
     infrastructure,
     log_download,
@@ -75,10 +79,11 @@ OUTSIDE: tuple[APIRouter, ...] = (hooks.router,)
 """Not under `/api`: whoever calls them has no key of ours, and is known otherwise."""
 
 
-def create_app(parts: Parts, *, is_trusted: bool = False) -> FastAPI:
+def create_app(parts: Parts, *, is_trusted: bool = False, pages: Sequence[BaseRoute] = ()) -> FastAPI:
     """An app that serves this installation. Its database must be up to date.
 
     `is_trusted`: whoever calls it can open the database anyway, and is asked for no key.
+    `pages`: routes of web pages; without any `/` says where they are.
     """
     block_catalogue.install(parts.store)
     app = FastAPI(
@@ -92,10 +97,26 @@ def create_app(parts: Parts, *, is_trusted: bool = False) -> FastAPI:
     app.state.is_trusted = is_trusted
     errors.install(app)
     app.add_middleware(RequestLimits)
+    _let_in(app, parts.settings.ui_origins)
     app.state.feeds = Feeds(parts.store)
     for router in OUTSIDE:  # first, since routes are tried one after the other, and deliveries come in storms
         app.include_router(router)
     for router in (*ROUTERS, event_streams.router):
         app.include_router(router, prefix="/api")
+    app.router.routes.extend(pages or [front_page.elsewhere(parts.settings)])  # behind all that is more precise
     openapi.install(app, {"/api": ROUTERS, "": OUTSIDE})
     return app
+
+
+def _let_in(app: FastAPI, origins: Sequence[str]) -> None:
+    """Pages of these origins may call the API: with a key in a header, never with a cookie."""
+    if origins:
+        from starlette.middleware.cors import CORSMiddleware  # by those alone who need it
+
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+            allow_headers=("*",),
+            expose_headers=("ETag", "Retry-After"),
+        )

@@ -24,11 +24,16 @@ def _database() -> str:
         return make_url(settings().database).render_as_string(hide_password=True)
 
 
-@click.command(cls=Command, examples=["skylift serve", "skylift serve --port 4300"])
+@click.command(cls=Command, examples=["skylift serve", "skylift serve --port 4300", "skylift serve --ui both"])
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=4200, show_default=True, help="0 takes a free one.")
-def serve(host: str, port: int) -> None:
-    """Run the whole control plane in one process: API, timer and dispatch. Ends with Ctrl-C.
+@click.option(
+    "--ui",
+    type=click.Choice(["console", "prefect", "both", "none"]),
+    help="Which web pages: the console at /, Prefect's own at /ui, both or none. [default: SKYLIFT_UI, or console]",
+)
+def serve(host: str, port: int, ui: str | None) -> None:
+    """Run the whole control plane in one process: API, web page, timer and dispatch. Ends with Ctrl-C.
 
     The database is an SQLite file in SKYLIFT_HOME, or what SKYLIFT_DATABASE_URL names.
     """
@@ -48,7 +53,7 @@ def serve(host: str, port: int) -> None:
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with explained():
-            platform("local").serve(host=host, port=port, ready=ready)
+            platform("local").serve(host=host, port=port, ui=ui, ready=ready)
     except KeyboardInterrupt:
         click.echo("Stopped", err=True)
     finally:

@@ -20,8 +20,8 @@ from tests.support.answers import PerRequest, Report, Watched
 def main() -> None:
     report = Report()
 
-    def watched(parts: Parts) -> Any:
-        app = create_app(parts)
+    def watched(parts: Parts, **options: Any) -> Any:
+        app = create_app(parts, **options)
         return Watched(PerRequest(app) if "WATCHED_PER_REQUEST" in os.environ else app, report)
 
     try:

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from contextlib import closing
 from ipaddress import ip_address
 
+from skylift.api import sites
 from skylift.api.app import create_app
 from skylift.errors import ConflictError, ForbiddenError, MissingExtraError
 from skylift.parts import Parts
-from skylift.settings import Settings
+from skylift.settings import Settings, Ui
 from skylift.store import api_keys
 from skylift_functions.local.clockwork import Clockwork
 from skylift_functions.local.wakeups import LocalWakeups
@@ -23,10 +24,17 @@ HOST, PORT = "127.0.0.1", 4200
 class LocalPlatform:
     """One process with API, timer and wakeups."""
 
-    def serve(self, *, host: str = HOST, port: int = PORT, ready: Callable[[str], None] = lambda url: None) -> None:
+    def serve(
+        self,
+        *,
+        host: str = HOST,
+        port: int = PORT,
+        ui: str | None = None,
+        ready: Callable[[str], None] = lambda url: None,
+    ) -> None:
         """Serve until SIGINT or SIGTERM. `ready` is told the API's URL once everything runs.
 
-        Port 0 takes a free one. Raises `ConflictError` where the port is taken.
+        Port 0 takes a free one; `ui` stands in for the setting. Raises `ConflictError` where the port is taken.
         """
         try:
             import uvicorn
@@ -34,14 +42,15 @@ class LocalPlatform:
             raise MissingExtraError("`serve` needs the extra 'local': pip install 'skylift[local]'") from error
         with closing(_bind(host, port)) as sock:
             url = f"http://{_reachable(host)}:{sock.getsockname()[1]}/api"
-            settings = Settings()
+            settings = Settings() if ui is None else Settings(ui=Ui(ui))
             if "api_url" not in settings.model_fields_set:
                 settings = settings.model_copy(update={"api_url": url})
             wakeups = LocalWakeups()
             parts = Parts.embedded(settings, wakeups=wakeups)
             _check_keys(parts, host)
             clockwork = Clockwork(parts, wakeups)
-            config = uvicorn.Config(create_app(parts), log_level="warning", ws="auto", access_log=False)
+            app = create_app(parts, pages=sites.routes(parts))
+            config = uvicorn.Config(app, log_level="warning", ws="auto", access_log=False)
 
             class Ready(uvicorn.Server):
                 """Says when it is ready: from then on requests are answered."""
