@@ -13,7 +13,7 @@ from skylift.api import create_app
 from skylift.dispatch import dispatch
 from skylift.store.tables import work_pools
 from tests.support.cloud import TEMPLATE, Container
-from tests.support.installation import Installation
+from tests.support.installation import KEY, Installation
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette would rather have another HTTP library
@@ -92,9 +92,9 @@ class Api:
         return [*self.place.cloud.alive().values()]
 
 
-def api_of(url: str) -> Iterator[Api]:
-    """An API over this database."""
-    place = Installation(url)
+def api_of(url: str, key: str = KEY) -> Iterator[Api]:
+    """An API over this database, which seals with this key."""
+    place = Installation(url, key=key)
     with TestClient(create_app(place.parts), base_url="http://skylift/api/", raise_server_exceptions=False) as http:
         yield Api(http, place)
     place.close()

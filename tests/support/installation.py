@@ -30,12 +30,12 @@ KEY = Fernet.generate_key().decode()
 class Installation:
     """The parts, with shorthands for making what tests need."""
 
-    def __init__(self, url: str, *, isolation_level: str | None = None) -> None:
+    def __init__(self, url: str, *, isolation_level: str | None = None, key: str = KEY) -> None:
         self.clock = ManualClock(START)
         self.cloud = Cloud()
         self.store = Store(url, clock=self.clock, isolation_level=isolation_level)
         self.parts = Parts(
-            Settings(launch_threads=1), self.store, Providers({self.cloud.type: self.cloud}), Sealer(KEY)
+            Settings(launch_threads=1), self.store, Providers({self.cloud.type: self.cloud}), Sealer(key)
         )
 
     def close(self) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from skylift.store import Store
 from tests.api.making import Api, api_of
 from tests.cli.conftest import Skylift
 from tests.conftest import Databases
@@ -19,6 +21,13 @@ def empty_url(request: pytest.FixtureRequest, databases: Databases) -> Iterator[
     """An empty database of each kind."""
     with databases.unmigrated(request.param) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def postgres_tables(databases: Databases) -> Iterator[Store]:
+    """Today's tables on PostgreSQL; whoever changes them rolls that back."""
+    with databases.postgres() as url, closing(Store(url)) as store:
+        yield store
 
 
 @pytest.fixture
