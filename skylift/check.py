@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 
 from skylift import faults
 from skylift.errors import SkyliftError
@@ -14,8 +13,7 @@ from skylift.parts import Parts
 from skylift.provider import Checks, Finding, HidesNonces, Links
 from skylift.registry import Providers
 from skylift.rendering import pool_configuration
-from skylift.store import Tx, attempts, pools
-from skylift.store.tables import ended_attempts
+from skylift.store import pools
 from skylift.watching import watched
 
 log = logging.getLogger(__name__)
@@ -84,15 +82,13 @@ def _asked(providers: Providers, pool: Row[Any], configuration: dict[str, Any]) 
         return [Finding("Provider", "unknown", f"The check itself failed ({type(error).__name__})")]
 
 
-def links(parts: Parts, tx: Tx, flow_run_id: UUID) -> dict[str, str]:
-    """Pages of the provider about the run's attempt, the latest if several: URLs by what they show."""
-    ended = select(ended_attempts).where(ended_attempts.c.flow_run_id == flow_run_id)
-    row = attempts.of_run(tx, flow_run_id) or tx.one(ended.order_by(ended_attempts.c.ended_at.desc()).limit(1))
-    if not row or row.provider_type not in parts.providers:
+def links_of(parts: Parts, attempt: Row[Any]) -> dict[str, str]:
+    """Pages of the provider about this attempt, live or ended: URLs by what they show."""
+    if attempt.provider_type not in parts.providers:
         return {}
     try:
-        provider = parts.providers.get(row.provider_type)
-        return dict(provider.links(watched(parts, row))) if isinstance(provider, Links) else {}
+        provider = parts.providers.get(attempt.provider_type)
+        return dict(provider.links(watched(parts, attempt))) if isinstance(provider, Links) else {}
     except Exception as error:  # a page less is no reason to explain nothing
-        log.error("The links of run %s could not be made: %s", flow_run_id, faults.told(error))
+        log.error("The links of attempt %s could not be made: %s", attempt.id, faults.told(error))
         return {}

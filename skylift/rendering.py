@@ -93,8 +93,7 @@ def freeze(parts: Parts, tx: Tx, origin: Origin, attempt_id: UUID, nonce: str) -
     template = origin.pool.base_job_template
     try:
         layers += _fallback(template, layers, origin.run.launch_delays)
-        lookup = _fetch(parts, tx, templates.references(template, layers))
-        rendered = templates.render(template, layers, context=_context(origin), lookup=lookup)
+        rendered = render(parts, tx, template, layers, _context(origin))
     except SkyliftError as error:
         remedy = "Correct the job variables of the flow run, its deployment or its work pool"
         raise Rejected(str(error), remedy=remedy) from error
@@ -118,13 +117,29 @@ def pool_configuration(parts: Parts, tx: Tx, pool: Row[Any]) -> dict[str, Any]:
     """The pool's job configuration with the defaults of its variables alone: what its provider needs to know of the
     place. Empty where that cannot be rendered."""
     template = pool.base_job_template
-    nobody = {"flow": {"name": ""}, "flow_run": {"name": ""}, "deployment": {}, "work_pool": {"name": pool.name}}
     try:
-        lookup = _fetch(parts, tx, templates.references(template, []))
-        return templates.render(template, [], context=nobody, lookup=lookup).configuration
+        return render(parts, tx, template, [], nobody(pool)).configuration
     except SkyliftError as error:
         log.warning("The defaults of work pool %r cannot be rendered: %s", pool.name, error)
         return {}
+
+
+def nobody(pool: Row[Any]) -> dict[str, Any]:
+    """What `{{ ctx.… }}` sees where there is no run."""
+    return {"flow": {"name": ""}, "flow_run": {"name": ""}, "deployment": {}, "work_pool": {"name": pool.name}}
+
+
+def render(
+    parts: Parts,
+    tx: Tx,
+    template: Mapping[str, Any],
+    layers: list[templates.Layer],
+    context: Mapping[str, Any],
+) -> templates.Rendered:
+    """Fetch what template and job variables refer to, and fill in the template. Raises `TemplateError`, and what
+    fetching raises."""
+    lookup = _fetch(parts, tx, templates.references(template, layers))
+    return templates.render(template, layers, context=context, lookup=lookup)
 
 
 def _fetch(parts: Parts, tx: Tx, wanted: templates.References) -> templates.Fetched:

@@ -17,6 +17,7 @@ from skylift.api import (
     blocks,
     collections,
     concurrency_limits,
+    console,
     deployments,
     errors,
     event_streams,
@@ -74,6 +75,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     upkeep.router,
     infrastructure.router,
     webhooks.router,
+    *console.ROUTERS,
 )
 OUTSIDE: tuple[APIRouter, ...] = (hooks.router,)
 """Not under `/api`: whoever calls them has no key of ours, and is known otherwise."""

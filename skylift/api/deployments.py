@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Body, Query, Response
+from fastapi import Body, Response
 from pydantic import BaseModel
 from sqlalchemy import Row
 
@@ -25,7 +25,6 @@ from skylift.models.flows import (
     DeploymentUpdate,
     ScheduleCreate,
     ScheduleUpdate,
-    Slot,
 )
 from skylift.models.pools import WorkQueue
 from skylift.models.runs import DeploymentRunCreate, FlowRun
@@ -235,10 +234,3 @@ def delete_schedule(parts: PartsDep, deployment_id: UUID, schedule_id: UUID) -> 
         deployments.remove_schedule(tx, deployments.schedule_by_id(tx, deployment_id, schedule_id))
 
     parts.store.transaction(work)
-
-
-@router.get("/{deployment_id}/slots", dependencies=[scopes.NONE])
-def read_slots(parts: PartsDep, deployment_id: UUID, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[Slot]:
-    """The newest lines of the slot ledger: what was made, and what was skipped and why."""
-    with parts.store.reading() as tx:
-        return [Slot.model_validate(row) for row in deployments.slots_of(tx, deployment_id, limit)]

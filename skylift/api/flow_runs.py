@@ -6,16 +6,13 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Body, Response
-from pydantic import BaseModel
 
 from skylift import new_runs, resume
 from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.api.routing import Router
 from skylift.api.scopes import CallerDep
-from skylift.check import links
 from skylift.errors import ForbiddenError
-from skylift.explain import waiting_for
 from skylift.models.base import JsonObject
 from skylift.models.runs import (
     FlowRun,
@@ -23,10 +20,9 @@ from skylift.models.runs import (
     FlowRunUpdate,
     OrchestrationResult,
     SetState,
-    TimelineEntry,
 )
 from skylift.models.states import State
-from skylift.store import Tx, flows, proposals, runs, timeline
+from skylift.store import Tx, flows, proposals, runs
 from skylift.transitions import Author
 
 router = Router(prefix="/flow_runs", tags=["Flow runs"])
@@ -117,28 +113,3 @@ def update_labels(parts: PartsDep, flow_run_id: UUID, body: JsonObject) -> None:
 def read_states(parts: PartsDep, flow_run_id: UUID) -> list[State]:
     with parts.store.reading() as tx:
         return runs.history(tx, runs.by_id(tx, flow_run_id).id)
-
-
-class Explanation(BaseModel):
-    """A run, and all that happened to it."""
-
-    flow_run: FlowRun
-    timeline: list[TimelineEntry]
-    waiting_for: str | None
-    """Why it has not started, where it has not."""
-    links: dict[str, str]
-    """Pages of the provider about its last attempt: URLs by what they show."""
-
-
-@router.get("/{flow_run_id}/explain", dependencies=[scopes.seen("flow_run_id")])
-def explain(parts: PartsDep, flow_run_id: UUID) -> Explanation:
-    """What happened when, how long each phase took, what to do about a failure, and what a run waits for."""
-    with parts.store.reading() as tx:
-        run = runs.by_id(tx, flow_run_id)
-        lines = [TimelineEntry.model_validate(row) for row in timeline.read(tx, flow_run_id)]
-        return Explanation(
-            flow_run=views.run(tx, run),
-            timeline=lines,
-            waiting_for=waiting_for(tx, run),
-            links=links(parts, tx, flow_run_id),
-        )

@@ -9,6 +9,9 @@
 People come with an API key, which has a role: where a route names none, reading takes a viewer, what runs may do too
 takes a deployer, and all else an admin. While there is no key at all, whoever reaches the API is an admin. A run's
 token is confined wherever it is shown, also where no key is set.
+
+A browser comes with the cookie of its session in the key's place (`skylift.sessions`); what it changes it must ask for
+with a header of its own, which no other site's page can send.
 """
 
 from __future__ import annotations
@@ -27,10 +30,12 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Column, Row, select
 
+from skylift import sessions
 from skylift.errors import ForbiddenError, UnauthorizedError
 from skylift.ids import API_KEY_PREFIX, RUN_TOKEN_PREFIX, token_hash
 from skylift.models.api_keys import Role
 from skylift.parts import Parts
+from skylift.sessions import Session
 from skylift.store import Store, Tx, api_keys, sight
 from skylift.store.attempts import CANCELLED
 from skylift.store.tables import attempts, ended_attempts, task_runs
@@ -38,6 +43,10 @@ from skylift.store.tables import attempts, ended_attempts, task_runs
 OWN_ONLY = "The token of a run is valid for its own run only"
 LAST_LOGS = timedelta(minutes=5)
 """How long after its end an attempt may still hand in logs."""
+COOKIE = "skylift_session"
+CONSOLE_HEADER = "X-Skylift-Console"
+"""What a request that changes something, or asks by POST, must have beside the cookie."""
+SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class Scope(StrEnum):
@@ -63,6 +72,8 @@ class Caller:
     """It has ended by its own report: what it shares with others stays open to it, for hooks that run after the end."""
     role: Role = Role.ADMIN
     """A person's."""
+    session: Session | None = None
+    """A person's who came with a session's cookie."""
 
     @property
     def is_run(self) -> bool:
@@ -133,7 +144,8 @@ PERSON = Caller("person")
 
 
 async def caller_of(request: Request) -> Caller:
-    """Who this is, by the Authorization header; found out once for each request. Raises `UnauthorizedError`."""
+    """Who this is, by the Authorization header, or else by the cookie of a session; found out once for each request.
+    Raises `UnauthorizedError`, and `ForbiddenError` for a cookie that another site's page may have sent along."""
     known: Caller | None = getattr(request.state, "caller", None)
     if known is None:
         known = request.state.caller = await _identified(request)
@@ -144,10 +156,30 @@ async def _identified(request: Request) -> Caller:
     if request.app.state.is_trusted:
         return PERSON
     parts: Parts = request.app.state.parts
-    secret = secret_of(request.headers.get("Authorization", ""))
-    if parts.store.answers_at_once:
-        return identify(parts, secret)
-    return await run_in_threadpool(identify, parts, secret)
+    header, cookie = request.headers.get("Authorization", ""), request.cookies.get(COOKIE)
+    by_cookie = bool(cookie and not header)
+    shown = cookie if cookie and by_cookie else secret_of(header)
+    find = _of_session if by_cookie else identify
+    caller = find(parts, shown) if parts.store.answers_at_once else await run_in_threadpool(find, parts, shown)
+    if caller.session and request.method not in SAFE:
+        must_come_from_console(request)
+    return caller
+
+
+def must_come_from_console(request: Request) -> None:
+    """Raises `ForbiddenError` for what another site's page may have sent."""
+    if CONSOLE_HEADER not in request.headers:
+        raise ForbiddenError(f"With the cookie of a session this takes the header {CONSOLE_HEADER}: 1")
+
+
+def _of_session(parts: Parts, cookie: str) -> Caller:
+    session = sessions.opened(parts, cookie)
+    if session:
+        with parts.store.reading() as tx:
+            role = sessions.role_in(parts, tx, session)
+        if role:
+            return Caller("person", role=role, session=session)
+    return identify(parts, "")  # as if it had come without: where nobody needs a key, nobody needs a session
 
 
 def identify(parts: Parts, secret: str) -> Caller:

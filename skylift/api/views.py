@@ -10,11 +10,11 @@ from sqlalchemy import Row, Table
 
 from skylift.models.flows import ConcurrencyOptions, Deployment, DeploymentLimit, DeploymentSchedule
 from skylift.models.pools import Status, WorkPool, WorkQueue
-from skylift.models.runs import FlowRun, Holder
+from skylift.models.runs import FlowRun
 from skylift.registry import Providers
 from skylift.store import Tx, deployment_slots, deployments, prepared, pull, run_times, runs, shown, slots, workers
 from skylift.store.pools import settings_of
-from skylift.store.tables import flow_runs, work_pools, work_queues
+from skylift.store.tables import work_pools
 
 
 def pools(tx: Tx, rows: Iterable[Row[Any]], providers: Providers) -> list[WorkPool]:
@@ -120,26 +120,6 @@ def run_list(tx: Tx, rows: Sequence[Row[Any]]) -> list[FlowRun]:
 
 def run(tx: Tx, row: Row[Any]) -> FlowRun:
     return run_list(tx, [row])[0]
-
-
-def holders(tx: Tx, rows: Sequence[Row[Any]]) -> list[Holder]:
-    """Who occupies slots, and since when."""
-    run_of = _by_id(tx, flow_runs, {row.flow_run_id for row in rows})
-    queue_of = _by_id(tx, work_queues, {row.work_queue_id for row in rows})
-    return [
-        Holder(
-            attempt_id=row.id,
-            flow_run_id=row.flow_run_id,
-            flow_run_name=run_of[row.flow_run_id].name if row.flow_run_id in run_of else None,
-            deployment_id=row.deployment_id,
-            work_queue_name=queue_of[row.work_queue_id].name if row.work_queue_id in queue_of else None,
-            phase=row.phase,
-            since=row.claimed_at,
-            stopping=row.stop_message if row.stop else None,
-            handle=row.handle,
-        )
-        for row in rows
-    ]
 
 
 def _by_id(tx: Tx, table: Table, ids: set[UUID]) -> dict[UUID, Row[Any]]:

@@ -11,11 +11,10 @@ from skylift.api import scopes, views
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.api.routing import Router
 from skylift.models.pools import WorkPool, WorkPoolCreate, WorkPoolUpdate, WorkQueue, WorkQueueCreate, WorkQueueUpdate
-from skylift.models.runs import Holder
 from skylift.models.workers import PoolSlots, PoolSlotsQuery
 from skylift.parts import Parts
 from skylift.provider import Finding
-from skylift.store import Tx, attempts, pools, slots
+from skylift.store import Tx, pools, slots
 from skylift.store.filters import select_filtered
 from skylift.store.tables import work_queues
 
@@ -58,13 +57,6 @@ def update_work_pool(parts: PartsDep, name: str, body: WorkPoolUpdate) -> None:
 @router.delete("/{name}", status_code=204, dependencies=[scopes.NONE])
 def delete_work_pool(parts: PartsDep, name: str) -> None:
     parts.store.transaction(pools.delete_pool, name)
-
-
-@router.get("/{name}/slots", dependencies=[scopes.NONE])
-def read_slots(parts: PartsDep, name: str) -> list[Holder]:
-    """Who occupies the pool's slots."""
-    with parts.store.reading() as tx:
-        return views.holders(tx, attempts.in_pool(tx, pools.by_name(tx, name).id))
 
 
 @router.get("/{name}/check", dependencies=[scopes.DEPLOY])

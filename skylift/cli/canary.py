@@ -61,7 +61,7 @@ def _follow(api: Api, run_id: str, output: str) -> None:
     while (run := _read(api, run_id))["state_type"] not in OVER and time.monotonic() < until:
         time.sleep(LOOK_EVERY)
     if output != JSON:
-        print_explanation(api.get(path("flow_runs", run_id, "explain")), None)
+        print_explanation(api.get(path("skylift", "flow_runs", run_id, "explain")))
     if run["state_type"] != "COMPLETED":
         raise click.ClickException(
             f"The first run ended {run['state_name']}: {run['state'].get('message') or 'without a reason'}. "

@@ -136,17 +136,24 @@ def slots(deployment: str, limit: int, output: str) -> None:
     """Show which slots of its schedules became runs, and which were skipped and why."""
     from skylift.cli import lookup
     from skylift.cli.client import path
-    from skylift.cli.output import print_json, print_table, when
+    from skylift.cli.output import print_json, print_table
 
     with connect() as api:
         found = lookup.deployment(api, deployment)
-        lines = api.get(path("deployments", found["id"], "slots"), limit=limit)
+        ledger = api.get(path("skylift", "deployments", found["id"], "slots"), limit=limit)
     if output == JSON:
-        print_json(lines)
+        print_json(ledger)
         return
     print_table(
-        ["Slot (UTC)", "Schedule", "Run ID", "Skipped"],
-        [[when(each["slot"]), each["identity"], each["flow_run_id"], each["skipped"]] for each in lines],
+        ["Slot (UTC)", "Schedule", "Run ID", "State", "Skipped"],
+        [_slot_row(each) for each in ledger["lines"]],
         title=f"Slots of '{lookup.full_name(found)}'",
         empty="No slot has been made yet.",
     )
+
+
+def _slot_row(line: dict[str, Any]) -> list[Any]:
+    from skylift.cli.output import when
+
+    run = line["flow_run"] or {"id": None, "state_name": None}
+    return [when(line["slot"]), line["schedule"], run["id"], run["state_name"], line["reason"]]

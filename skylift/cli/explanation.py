@@ -15,10 +15,10 @@ BETWEEN = ("created", "scheduled")
 """Kinds of lines that belong to no attempt. Other states are those of the attempt before them."""
 
 
-def print_explanation(story: dict[str, Any], deployment: str | None) -> None:
+def print_explanation(story: dict[str, Any]) -> None:
     """What happened when; below it what the run waits for, and what to do about its failure."""
-    run, lines = story["flow_run"], story["timeline"]
-    of = f" of {deployment}" if deployment else ""
+    run, lines, deployment = story["flow_run"], story["timeline"], story["deployment"]
+    of = f" of {story['flow']['name']}/{deployment['name']}" if deployment else ""
     print_table(
         ["Time (UTC)", "Attempt", "Since Its Start", "Took", "What", "How"],
         rows(lines),
@@ -67,18 +67,12 @@ def _at(line: dict[str, Any]) -> datetime:
 
 def conclusions(story: dict[str, Any]) -> list[tuple[str, str]]:
     """What follows from the story, each with its label."""
-    run = story["flow_run"]
-    found = []
-    if story["waiting_for"]:
-        found.append(("Waiting for", story["waiting_for"]))
+    run, waiting = story["flow_run"], story["waiting"]
+    found = [("Waiting for", waiting["message"])] if waiting else []
     if run["state_type"] in FAILED:
-        message = (run["state"] or {}).get("message")
-        if message:
-            found.append(("Why", message))
-        remedies = list(dict.fromkeys(line["remedy"] for line in story["timeline"] if line["remedy"]))
-        found += [("What to do", remedy) for remedy in remedies[-1:]]
-        if not remedies:
-            found.append(("What to do", _remedy(run)))
+        if story["why"]:
+            found.append(("Why", story["why"]))
+        found.append(("What to do", story["remedy"] or _remedy(run)))
     return found + [(f"See ({what})", url) for what, url in story["links"].items()]
 
 

@@ -98,9 +98,8 @@ def explain(run: str, output: str) -> None:
 
     with connect() as api:
         found = lookup.flow_run(api, run)
-        story = api.get(path("flow_runs", found["id"], "explain"))
-        names = lookup.deployment_names(api, [found])
+        story = api.get(path("skylift", "flow_runs", found["id"], "explain"))
     if output == JSON:
         print_json(story)
     else:
-        print_explanation(story, names.get(found["deployment_id"] or ""))
+        print_explanation(story)

@@ -127,10 +127,9 @@ def slots(name: str, output: str) -> None:
     from skylift.cli.output import ago, print_json, print_table
 
     with connect() as api:
-        pool = api.get(path("work_pools", name))
-        holders = api.get(path("work_pools", name, "slots"))
+        found = api.get(path("skylift", "work_pools", name, "slots"))
     if output == JSON:
-        print_json(holders)
+        print_json(found)
         return
     print_table(
         ["Flow Run", "Run ID", "Queue", "Phase", "Since", "Stopping", "Handle"],
@@ -144,9 +143,9 @@ def slots(name: str, output: str) -> None:
                 each["stopping"],
                 each["handle"],
             ]
-            for each in holders
+            for each in found["slots"]
         ],
-        title=f"Slots of work pool '{name}': {len(holders)} of {_limit(pool['concurrency_limit'])} occupied",
+        title=f"Slots of work pool '{name}': {found['occupied']} of {_limit(found['concurrency_limit'])} occupied",
         empty=f"No slot of work pool '{name}' is occupied.",
     )
 

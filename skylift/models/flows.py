@@ -185,14 +185,3 @@ class Deployment(Stored):
     infrastructure_document_id: UUID | None = None
     created_by: JsonObject | None = None
     updated_by: JsonObject | None = None
-
-
-class Slot(BaseModel):
-    """A line of a schedule's ledger: the run that was made for it, or why none was."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    identity: str
-    slot: Instant
-    flow_run_id: UUID | None
-    skipped: str | None

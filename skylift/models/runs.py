@@ -218,20 +218,6 @@ class Log(BaseModel):
     task_run_id: UUID | None = None
 
 
-class Holder(BaseModel):
-    """Who occupies a slot of a work pool."""
-
-    attempt_id: UUID
-    flow_run_id: UUID
-    flow_run_name: str | None
-    deployment_id: UUID | None
-    work_queue_name: str | None
-    phase: str
-    since: Instant
-    stopping: str | None
-    handle: str | None
-
-
 class Admission(Wire):
     instance: str
     nonce: str | None = None

@@ -50,9 +50,12 @@ def revoke(tx: Tx, name: str) -> None:
 
 def role_of(tx: Tx, secret: str) -> Role | None:
     """What this key allows; None where it is not valid (any more)."""
-    row: Row[Any] | None = tx.one(
-        select(api_keys.c.role, api_keys.c.expires).where(api_keys.c.key_hash == token_hash(secret))
-    )
+    return role_of_hash(tx, token_hash(secret))
+
+
+def role_of_hash(tx: Tx, key_hash: str) -> Role | None:
+    """As `role_of`, of a key of which only the digest is known."""
+    row: Row[Any] | None = tx.one(select(api_keys.c.role, api_keys.c.expires).where(api_keys.c.key_hash == key_hash))
     if not row or (row.expires and row.expires <= tx.now):
         return None
     return Role(row.role)

@@ -70,12 +70,6 @@ def schedules_of(tx: Tx, deployment_ids: Iterable[UUID]) -> dict[UUID, list[Row[
     return found
 
 
-def slots_of(tx: Tx, deployment_id: UUID, limit: int) -> list[Row[Any]]:
-    """The newest lines of the deployment's slot ledger."""
-    query = select(schedule_slots).where(schedule_slots.c.deployment_id == deployment_id)
-    return tx.all(query.order_by(schedule_slots.c.slot.desc()).limit(limit))
-
-
 # -- writing ----------------------------------------------------------------------------------------------------------
 
 

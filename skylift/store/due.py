@@ -12,7 +12,7 @@ from sqlalchemy import Row, bindparam, delete, func, select, update
 from skylift.store import prepared
 from skylift.store.engine import Tx
 from skylift.store.ranges import from_first
-from skylift.store.tables import due, work_pools
+from skylift.store.tables import deployments, due, flow_runs, work_pools
 from skylift.wakeups import Dispatch
 
 STALE_WAKEUP = timedelta(seconds=30)
@@ -98,3 +98,40 @@ def unmarked_late(tx: Tx, before: datetime, limit: int) -> list[UUID]:
         .limit(limit)
     )
     return [row.flow_run_id for row in rows]
+
+
+def counted(tx: Tx, pool_id: UUID) -> dict[UUID, int]:
+    """How many of the pool's runs are due, by queue."""
+    rows = tx.all(
+        select(due.c.work_queue_id, func.count().label("runs"))
+        .where(due.c.work_pool_id == pool_id, due.c.due_at <= tx.now)
+        .group_by(due.c.work_queue_id)
+    )
+    return {row.work_queue_id: row.runs for row in rows}
+
+
+def ahead_of(tx: Tx, queue_id: UUID, due_at: datetime, flow_run_id: UUID) -> int:
+    """How many runs of the queue a claim takes before this one."""
+    before = (due.c.due_at < due_at) | ((due.c.due_at == due_at) & (due.c.flow_run_id < flow_run_id))
+    query = select(func.count()).select_from(due).where(due.c.work_queue_id == queue_id, before)
+    return int(tx.conn.execute(query).scalar_one())
+
+
+def first(tx: Tx, queue_id: UUID, limit: int = 10) -> list[Row[Any]]:
+    """The first runs of a queue in the order of a claim, due or not yet: with their names, states and deployments'
+    names."""
+    return tx.all(
+        select(
+            due.c.flow_run_id,
+            due.c.due_at,
+            due.c.deployment_id,
+            flow_runs.c.name,
+            flow_runs.c.state_name,
+            deployments.c.name.label("deployment_name"),
+        )
+        .join(flow_runs, flow_runs.c.id == due.c.flow_run_id)
+        .outerjoin(deployments, deployments.c.id == due.c.deployment_id)
+        .where(due.c.work_queue_id == queue_id)
+        .order_by(due.c.due_at, due.c.flow_run_id)
+        .limit(limit)
+    )

@@ -8,7 +8,7 @@ checks a template's form and keeps it ready, `layers` merges job variables, `che
 """
 
 from skylift.templates.check import check_job_variables, check_template
-from skylift.templates.errors import TemplateError
+from skylift.templates.errors import TemplateError, looks_secret
 from skylift.templates.layers import Layer
 from skylift.templates.lookup import Fetched, Lookup, References, references
 from skylift.templates.render import Rendered, effective_variables, redact, render
@@ -23,6 +23,7 @@ __all__ = [
     "check_job_variables",
     "check_template",
     "effective_variables",
+    "looks_secret",
     "redact",
     "references",
     "render",

@@ -166,7 +166,7 @@ def test_a_token_opens_its_own_run_only(api: Api) -> None:
         api.http.delete(f"flow_runs/{this.run}", headers=headers),
         api.http.post("work_pools/", json={"name": "x", "type": "x"}, headers=headers),
         api.http.patch("work_pools/pool", json={"is_paused": True}, headers=headers),
-        api.http.get("work_pools/pool/slots", headers=headers),
+        api.http.get("skylift/work_pools/pool/slots", headers=headers),
         api.http.post("deployments/", json={}, headers=headers),
         other.say("heartbeat", token=token),
         other.say("end", token=token, outcome="failed"),

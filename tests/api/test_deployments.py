@@ -104,8 +104,8 @@ def test_schedules_one_by_one(api: Api) -> None:
     schedule(api.place.parts)
     due = waiting(api, deployment["id"])
     assert len(due) >= 3
-    ledger = ok(api.http.get(f"deployments/{deployment['id']}/slots"))
-    assert {(each["slot"], each["flow_run_id"]) for each in ledger} == set(due.items())
+    ledger = ok(api.http.get(f"skylift/deployments/{deployment['id']}/slots"))["lines"]
+    assert {(each["slot"], each["flow_run"]["id"]) for each in ledger} == set(due.items())
 
     def patch(schedule_id: str, **body: Any) -> Any:
         ok(api.http.patch(f"{path}/{schedule_id}", json=body), 204)

@@ -106,10 +106,10 @@ def test_the_life_of_a_run_as_clients_read_it_back(api: Api) -> None:
     assert read["start_time"] < read["end_time"]
     types = [each["type"] for each in ok(api.http.get(f"flow_runs/{run}/states"))]
     assert types == ["SCHEDULED", "PENDING", "RUNNING", "COMPLETED"]
-    lines = ok(api.http.get(f"flow_runs/{run}/explain"))
+    lines = ok(api.http.get(f"skylift/flow_runs/{run}/explain"))
     assert [line["kind"] for line in lines["timeline"]] == ["created", "pending", "running", "completed"]
     assert lines["flow_run"] == read
-    assert lines["waiting_for"] is None
+    assert lines["waiting"] is None
 
 
 def test_retries_of_the_flow(api: Api) -> None:
@@ -171,14 +171,14 @@ def test_deleting_a_run_stops_it_and_holds_its_slot(api: Api) -> None:
     ok(api.http.post("logs/", json=[line]), 201)
     ok(api.http.delete(f"flow_runs/{run}"), 204)
     refused(api.http.delete(f"flow_runs/{run}"), 404, run)
-    for path in ("", "/states", "/explain"):
-        refused(api.http.get(f"flow_runs/{run}{path}"), 404, run)
+    for path in ("flow_runs/{}", "flow_runs/{}/states", "skylift/flow_runs/{}/explain"):
+        refused(api.http.get(path.format(run)), 404, run)
     refused(api.propose(run, "RUNNING"), 404, run)
     refused(api.http.patch(f"flow_runs/{run}", json={}), 404, run)
     assert ok(api.http.post("logs/filter", json={"logs": {"flow_run_id": {"any_": [run]}}})) == []
     api.run(deployment)
     assert api.launch() == [container], "the slot is free only when the container is gone"
-    assert ok(api.http.get("work_pools/pool/slots"))[0]["flow_run_name"] is None
+    assert ok(api.http.get("skylift/work_pools/pool/slots"))["slots"][0]["flow_run_name"] is None
     for _ in range(2):
         api.place.clock.advance(61)
         observe.observe(api.place.parts)
@@ -300,13 +300,13 @@ class TestOnSqlite:
         refused(api.http.post("flow_runs/count", json={"flow_runs": {"stat": {}}}), 422, "flow_runs.stat")
 
     def test_what_a_run_waits_for(self, api: Api) -> None:
-        api.pool()
+        api.pool(concurrency_limit=1)
         high = api.queue("high", priority=1)
         deployment = api.deployment("d", concurrency_limit=0)["id"]
         run, first = api.run(deployment)["id"], api.run(api.deployment("h", work_queue_name="high")["id"])["id"]
 
         def says() -> str:
-            said: str = ok(api.http.get(f"flow_runs/{run}/explain"))["waiting_for"]
+            said: str = ok(api.http.get(f"skylift/flow_runs/{run}/explain"))["waiting"]["message"]
             return said
 
         assert "Deployment 'd' is at its limit: 0 of 0" in says()
@@ -314,8 +314,8 @@ class TestOnSqlite:
         assert "1 runs in queues of higher priority" in says()
         ok(api.http.patch(f"work_queues/{high['id']}", json={"is_paused": True}), 204)
         assert "next dispatch" in says()
-        assert "'high' is paused" in ok(api.http.get(f"flow_runs/{first}/explain"))["waiting_for"]
+        assert "'high' is paused" in ok(api.http.get(f"skylift/flow_runs/{first}/explain"))["waiting"]["message"]
         ok(api.http.patch("work_pools/pool", json={"is_paused": True}), 204)
         assert "Work pool 'pool' is paused" in says()
         later = api.run(deployment, after=60)["id"]
-        assert "time has not come" in ok(api.http.get(f"flow_runs/{later}/explain"))["waiting_for"]
+        assert "time has not come" in ok(api.http.get(f"skylift/flow_runs/{later}/explain"))["waiting"]["message"]

@@ -37,6 +37,7 @@ OPEN_PATHS = {
     "/skylift/runner/{sha256}.py",
     "/attempts/{attempt_id}/admit",
     "/hooks/{webhook_id}",
+    "/skylift/session",
 }
 
 

@@ -58,7 +58,7 @@ class TestOnSqlite:
         assert take(api, first).status == "ACCEPT"
         assert launched(api) == 1
         assert take(api, second).status == "REJECT"
-        told = ok(api.http.get(f"flow_runs/{explained}/explain"))["waiting_for"]
+        told = ok(api.http.get(f"skylift/flow_runs/{explained}/explain"))["waiting"]["message"]
         assert "'deployment' is at its limit: 2 of 2" in told
         ok(api.propose(str(first), "COMPLETED", force=True), 201)
         assert launched(api) == 2

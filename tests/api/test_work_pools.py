@@ -185,15 +185,15 @@ def test_slots_name_their_holders(api: Api) -> None:
     first = api.run(deployment["id"], name="first")
     second = api.run(deployment["id"], name="second", after=0.001)
     assert len(api.launch()) == 1
-    [holder] = ok(api.http.get("work_pools/pool/slots"))
+    [holder] = ok(api.http.get("skylift/work_pools/pool/slots"))["slots"]
     assert (holder["flow_run_id"], holder["flow_run_name"], holder["phase"]) == (first["id"], "first", "launched")
     assert (holder["work_queue_name"], holder["stopping"]) == ("default", None)
     api.place.clock.advance(1)
-    said = ok(api.http.get(f"flow_runs/{second['id']}/explain"))["waiting_for"]
+    said = ok(api.http.get(f"skylift/flow_runs/{second['id']}/explain"))["waiting"]["message"]
     assert "1 of 1 slots" in said
     ok(api.propose(first["id"], "CANCELLING", message="enough"), 201)
-    assert ok(api.http.get("work_pools/pool/slots"))[0]["stopping"] == "enough"
-    refused(api.http.get("work_pools/none/slots"), 404)
+    assert ok(api.http.get("skylift/work_pools/pool/slots"))["slots"][0]["stopping"] == "enough"
+    refused(api.http.get("skylift/work_pools/none/slots"), 404)
 
 
 def test_deleting_a_pool_leaves_deployments_and_runs_without_one(api: Api) -> None:
@@ -212,8 +212,8 @@ def test_deleting_a_pool_leaves_deployments_and_runs_without_one(api: Api) -> No
         read = api.read(run["id"])
         assert {key: read[key] for key in gone} == gone
     assert api.read(waiting["id"])["state_type"] == "SCHEDULED"
-    explained = ok(api.http.get(f"flow_runs/{waiting['id']}/explain"))
-    assert "no work pool" in explained["waiting_for"]
+    explained = ok(api.http.get(f"skylift/flow_runs/{waiting['id']}/explain"))
+    assert "no work pool" in explained["waiting"]["message"]
     api.place.clock.advance(61)
     assert container in api.launch(), "nothing new, and the old one is the observer's to stop"
     assert len(api.place.cloud.starts) == 1

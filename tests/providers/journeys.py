@@ -117,7 +117,7 @@ class Journey:
         return [each["message"] for each in self.ask("POST", "/logs/filter", where)]
 
     def explained(self, run: dict[str, Any]) -> dict[str, Any]:
-        told: dict[str, Any] = self.ask("GET", f"/flow_runs/{run['id']}/explain")
+        told: dict[str, Any] = self.ask("GET", f"/skylift/flow_runs/{run['id']}/explain")
         return told
 
     def until_begun(self, run: dict[str, Any]) -> None:

@@ -104,12 +104,12 @@ class Demo:
         for deployment in self.post("/deployments/filter"):
             httpx.post(f"{self.url}/deployments/{deployment['id']}/pause_deployment", timeout=30).raise_for_status()
         deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and self.get("/work_pools/demo/slots"):
+        while time.monotonic() < deadline and self.get("/skylift/work_pools/demo/slots")["slots"]:
             time.sleep(0.2)
 
     def summary(self) -> None:
         """Runs by state, latency, concurrency, and the failed one explained."""
-        stories = [self.get(f"/flow_runs/{run['id']}/explain") for run in self.runs()]
+        stories = [self.get(f"/skylift/flow_runs/{run['id']}/explain") for run in self.runs()]
         latencies, spans = [], []
         for story in stories:
             at = {line["kind"]: _instant(line["at"]) for line in reversed(story["timeline"])}

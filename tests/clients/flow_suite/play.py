@@ -90,7 +90,7 @@ class Pushed:
 
     def rest(self, run_id: str) -> None:
         def is_over() -> bool:
-            kinds = [line["kind"] for line in self.api.ask(f"/flow_runs/{run_id}/explain")["timeline"]]
+            kinds = [line["kind"] for line in self.api.ask(f"/skylift/flow_runs/{run_id}/explain")["timeline"]]
             return kinds.count("claimed") == kinds.count("cleaned")
 
         until(is_over)

@@ -1,0 +1,106 @@
+"""/skylift/flow_runs: lists of runs, one run's story, and its logs as they come in."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from skylift import story
+from skylift.api import scopes, views
+from skylift.api.console import cursors
+from skylift.api.console.routing import TaggedRouter
+from skylift.api.deps import PartsDep
+from skylift.models.base import Instant
+from skylift.models.console.runs import LogLine, LogPage, RunRows, RunStory
+from skylift.models.states import TERMINAL, StateType
+from skylift.store import attempts, log_pages, run_rows, runs
+
+router = TaggedRouter(prefix="/skylift/flow_runs", tags=["Console"])
+
+LAST_WORDS = timedelta(seconds=15)
+"""How long after its end a run's last lines may come in."""
+
+
+class RunQuery(BaseModel):
+    """Which runs; what is not given does not matter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: list[StateType] = Field([], description="In one of these states")
+    state_name: list[str] = Field([], description="In a state with one of these names: Late, AwaitingRetry…")
+    name: str | None = Field(None, max_length=300, description="With this in their names, in any case")
+    flow_id: list[UUID] = []
+    deployment_id: list[UUID] = []
+    work_pool: list[str] = []
+    work_queue: list[str] = []
+    tag: list[str] = Field([], description="With all of these tags")
+    since: Instant | None = Field(None, description="That were to start at this time or later")
+    until: Instant | None = Field(None, description="That were to start at this time or earlier")
+    after: str | None = Field(None, description="The cursor of a page: `next` of the one before")
+    limit: int = Field(50, ge=1, le=200)
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """As the wire's filters have it."""
+        times = {"after_": self.since, "before_": self.until}
+        of_runs = {
+            "state": {"type": _any(self.state), "name": _any(self.state_name)},
+            "name": {"like_": self.name} if self.name else None,
+            "flow_id": _any(self.flow_id),
+            "deployment_id": _any(self.deployment_id),
+            "work_queue_name": _any(self.work_queue),
+            "tags": {"all_": self.tag} if self.tag else None,
+            "expected_start_time": {key: at.isoformat() for key, at in times.items() if at} or None,
+        }
+        pools = {"name": _any(self.work_pool)} if self.work_pool else None
+        return {"flow_runs": {key: value for key, value in of_runs.items() if value}, "work_pools": pools}
+
+
+def _any(values: list[Any]) -> dict[str, Any] | None:
+    return {"any_": [str(each) for each in values]} if values else None
+
+
+@router.get("", dependencies=[scopes.NONE])
+def read_runs(parts: PartsDep, query: Annotated[RunQuery, Query()]) -> RunRows:
+    """Runs by the times they were to start at, the latest first, with the names of what they belong to."""
+    before = cursors.read(query.after, cursors.instant_and_id) if query.after else None
+    with parts.store.reading() as tx:
+        rows = run_rows.newest(tx, query.filters, query.limit + 1, before)
+    shown = rows[: query.limit]
+    more = len(rows) > query.limit
+    return RunRows(runs=shown, next=cursors.write(shown[-1].expected_start_time, shown[-1].id) if more else None)
+
+
+@router.get("/{flow_run_id}/explain", dependencies=[scopes.NONE])
+def explain(parts: PartsDep, flow_run_id: UUID) -> RunStory:
+    """What happened when, how long each phase took, what to do about a failure, and what a run waits for: the limit
+    that is in the way and who holds it, its place in the queue."""
+    with parts.store.reading() as tx:
+        run = runs.by_id(tx, flow_run_id)
+        return story.told(parts, tx, run, views.run(tx, run))
+
+
+@router.get("/{flow_run_id}/logs", dependencies=[scopes.NONE])
+def read_logs(
+    parts: PartsDep,
+    flow_run_id: UUID,
+    after: Annotated[str | None, Query(description="The cursor of a page: what came in since")] = None,
+    limit: Annotated[int, Query(ge=1, le=5000, description="A batch that was posted at once is never split")] = 1000,
+    level: Annotated[int, Query(ge=0, le=100, description="Of this level and above: 20 is INFO")] = 0,
+) -> LogPage:
+    """The run's next lines, and a cursor for those after them. Ask until `done`, at once while there are `more`."""
+    cursor = log_pages.Cursor.read(after)
+    with parts.store.reading(together=True) as tx:
+        run = runs.by_id(tx, flow_run_id)
+        is_over = (
+            run.state_type in TERMINAL
+            and run.state_timestamp < tx.now - LAST_WORDS
+            and attempts.of_run(tx, flow_run_id) is None
+        )
+        page = log_pages.after(tx, flow_run_id, cursor, limit, level)
+    lines = [LogLine.model_validate(each) for each in page.lines]
+    return LogPage(lines=lines, cursor=str(page.cursor), more=page.more, done=is_over and not page.more)

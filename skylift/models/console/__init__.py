@@ -1,0 +1,1 @@
+"""What the console reads, and scripts may: one answer for one view of a page."""

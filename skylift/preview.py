@@ -1,0 +1,28 @@
+"""What a base job template would render for some job variables, before anything is saved or run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from skylift import rendering, templates
+from skylift.errors import InvalidError, SkyliftError
+from skylift.models.console.pools import PreviewError, PreviewRequest, TemplatePreview
+from skylift.parts import Parts
+from skylift.store import Tx
+
+
+def preview(
+    parts: Parts, tx: Tx, pool: Row[Any], deployment: Row[Any] | None, wanted: PreviewRequest
+) -> TemplatePreview:
+    """The pool's template, or the draft of it, under the deployment's job variables and those that are given."""
+    template = pool.base_job_template if wanted.base_job_template is None else wanted.base_job_template
+    layers = rendering.layers_of(deployment, "preview", wanted.job_variables)
+    try:
+        templates.check_template(template)
+        rendered = rendering.render(parts, tx, template, layers, rendering.nobody(pool))
+    except SkyliftError as error:
+        path = error.field if isinstance(error, InvalidError) and error.field else ""
+        return TemplatePreview(configuration=None, errors=[PreviewError(path=path, message=str(error))])
+    return TemplatePreview(configuration=rendered.masked(), errors=[])
