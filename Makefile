@@ -11,7 +11,7 @@ ELSEWHERE := not containers and not terraform and not serverless and not browser
 CLOUDS := ecs aws azure cloud-run gcp container-instance container-instance-infra modal docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo demo-cloud test test-long test-containers test-terraform test-serverless test-browser package bench check lint types imports lock clean
+.PHONY: help setup demo demo-cloud test test-long test-containers test-terraform test-serverless test-browser console package bench check lint types imports lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
@@ -41,6 +41,13 @@ test-serverless: setup .venv-serverless/.done tests/serverless/node_modules/.don
 
 test-browser: setup $(CHROMIUM)  ## Run the tests in a real browser (installs Chromium on Debian, as root)
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+console: $(VENV)/.runtime console/node_modules/.done  ## Build the console into skylift/console (needs Node.js 20.19 or later, and npm)
+	$(BIN)/python console/openapi.py
+	npm run --prefix console --silent types > /dev/null
+	npm run --prefix console --silent check
+	npm run --prefix console --silent test -- --silent --reporter=dot
+	npm run --prefix console --silent build -- --logLevel warn
 
 package: $(VENV)/.dev  ## Zip the cloud functions into dist/ (LAMBDA_PYTHON=path of a Python 3.13), and measure them
 	$(BIN)/python functions/package_aws.py --python $(LAMBDA_PYTHON)
@@ -82,7 +89,7 @@ lock:  ## Pin the requirements anew from pyproject.toml (needs uv)
 
 
 clean:  ## Remove what the targets made
-	rm -rf $(VENV) .venv-* .azurite tests/serverless/node_modules .serverless .containers_cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	rm -rf $(VENV) .venv-* .azurite tests/serverless/node_modules console/node_modules skylift/console .serverless .containers_cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
 $(CHROMIUM):
 	apt-get update --quiet=2
@@ -117,6 +124,10 @@ $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
 
 tests/serverless/node_modules/.done: tests/serverless/package-lock.json
 	npm ci --prefix tests/serverless --no-audit --no-fund --loglevel error
+	@touch $@
+
+console/node_modules/.done: console/package-lock.json
+	npm ci --prefix console --no-audit --no-fund --loglevel error
 	@touch $@
 
 # What the vendors publish of their providers is 190 MB; only the schemas that are in it are kept.

@@ -1,0 +1,96 @@
+import { useState } from "preact/hooks";
+import { address, api, type Schemas } from "../api/client";
+import { useRead } from "../api/use-read";
+import { to } from "../router";
+import { Action } from "../ui/action";
+import { Copy } from "../ui/copy";
+import { Dialog } from "../ui/dialog";
+import { Head, Loaded } from "../ui/page";
+import { Mark } from "../ui/state";
+import { Table } from "../ui/table";
+
+type Webhook = Schemas["Webhook"];
+
+export const postedTo = (path: string): string => new URL(path, address("/")).href;
+
+export default function Webhooks() {
+  const read = useRead<Webhook[]>(address("/skylift/webhooks/"));
+  const [isAdding, setAdding] = useState(false);
+  return (
+    <>
+      <Head
+        title="Webhooks"
+        actions={<button type="button" class="is-main" data-shortcut="n" onClick={() => setAdding(true)}>+ New webhook</button>}
+      >
+        <span>Addresses that others post to; each makes runs of one deployment.</span>
+      </Head>
+      <Loaded read={read}>
+        {(hooks) => (
+          <Table
+            label="Webhooks"
+            rows={hooks}
+            id={(hook) => hook.id}
+            empty={<>There is no webhook yet. <code>skylift webhook create NAME --deployment FLOW/NAME</code> makes one with a template, too.</>}
+            columns={[
+              { name: "Name", kind: "keep", cell: (hook) => <a href={to`/webhooks/${hook.name}`}>{hook.name}</a> },
+              { name: "State", kind: "keep", cell: (hook) => <Mark tone={hook.active ? "ok" : "wait"}>{hook.active ? "On" : "Off"}</Mark> },
+              { name: "Signed", kind: "keep", cell: (hook) => hook.kind },
+              { name: "Deployment", kind: "keep", cell: (hook) => <a href={to`/deployments/${hook.deployment_id}`}>open</a> },
+              { name: "Address", kind: "wide", cell: (hook) => <Copy text={postedTo(hook.path)} short={80} what="address" /> },
+            ]}
+          />
+        )}
+      </Loaded>
+      {isAdding && <NewWebhook close={() => setAdding(false)} refresh={read.refresh} />}
+    </>
+  );
+}
+
+const KINDS: Schemas["SignatureKind"][] = ["hmac", "github", "stripe", "bearer"];
+
+function NewWebhook({ close, refresh }: { close: () => void; refresh: () => Promise<void> }) {
+  const [name, setName] = useState("");
+  const [deployment, setDeployment] = useState("");
+  const [kind, setKind] = useState<Schemas["SignatureKind"]>("hmac");
+  const [made, setMade] = useState<Schemas["NewWebhook"] | null>(null);
+  async function make() {
+    setMade(await api.post("/api/skylift/webhooks/", { body: { name: name.trim(), deployment_id: deployment.trim(), kind } }));
+    await refresh();
+  }
+  if (made) return <Secret hook={made} close={close} />;
+  return (
+    <Dialog title="New webhook" close={close}>
+      <div class="field">
+        <label for="hook-name">Name</label>
+        <input id="hook-name" value={name} onInput={(event) => setName(event.currentTarget.value)} />
+      </div>
+      <div class="field">
+        <label for="hook-deployment">ID of the deployment</label>
+        <input id="hook-deployment" value={deployment} onInput={(event) => setDeployment(event.currentTarget.value)} />
+      </div>
+      <div class="field">
+        <label for="hook-kind">How deliveries are signed</label>
+        <select id="hook-kind" value={kind} onChange={(event) => setKind(event.currentTarget.value as Schemas["SignatureKind"])}>
+          {KINDS.map((each) => <option key={each}>{each}</option>)}
+        </select>
+      </div>
+      <div class="buttons">
+        <Action kind="main" run={make} disabled={!name.trim() || !deployment.trim()}>Make it</Action>
+        <button type="button" onClick={close}>Close</button>
+      </div>
+    </Dialog>
+  );
+}
+
+/** The one time that a secret can be had: it is copied, and never written into the page. */
+export function Secret({ hook, close }: { hook: Schemas["NewWebhook"]; close: () => void }) {
+  return (
+    <Dialog title={`The secret of ${hook.name}`} close={close}>
+      <p>This is the only time that it can be had. Copy it to whoever sends the deliveries.</p>
+      <div class="buttons">
+        <Action kind="main" run={async () => { await navigator.clipboard.writeText(hook.secret); return "The secret was copied"; }}>Copy the secret</Action>
+        <button type="button" onClick={close}>Close</button>
+      </div>
+    </Dialog>
+  );
+}
