@@ -167,11 +167,11 @@ LISTS: dict[str, Any] = {
 }
 SINGLE = (
     "admin/storage api_keys/ skylift/installation skylift/webhooks/ skylift/webhooks/hook/deliveries"
-    " v2/concurrency_limits/database work_pools/pool/slots"
+    " v2/concurrency_limits/database skylift/work_pools/pool/slots"
 ).split()
 PARTS = {
-    "flow_runs": ("/states",),
-    "deployments": ("/schedules", "/slots"),
+    "flow_runs": ("flow_runs/{}/states",),
+    "deployments": ("deployments/{}/schedules", "skylift/deployments/{}/slots"),
 }
 
 
@@ -190,8 +190,8 @@ def ask_everything(api: Api) -> list[list[Any]]:
         ask("GET", path)
     for name in ("flows", "deployments", "flow_runs", "task_runs"):
         for each in ask("POST", f"{name}/filter", {}):
-            for part in ("", *PARTS.get(name, ())):
-                ask("GET", f"{name}/{each['id']}{part}")
+            for path in (name + "/{}", *PARTS.get(name, ())):
+                ask("GET", path.format(each["id"]))
             if name == "flow_runs":
                 ask("POST", f"flow_runs/{each['id']}/input/filter", {"prefix": "answer"})
     return answers
