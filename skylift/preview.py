@@ -8,20 +8,32 @@ from sqlalchemy import Row
 
 from skylift import rendering, templates
 from skylift.errors import InvalidError, SkyliftError
-from skylift.models.console.pools import PreviewError, PreviewRequest, TemplatePreview
+from skylift.models.base import JsonObject
+from skylift.models.console.pools import DraftPreviewRequest, PreviewError, PreviewRequest, TemplatePreview
 from skylift.parts import Parts
 from skylift.store import Tx
 
 
-def preview(
+def of_pool(
     parts: Parts, tx: Tx, pool: Row[Any], deployment: Row[Any] | None, wanted: PreviewRequest
 ) -> TemplatePreview:
     """The pool's template, or the draft of it, under the deployment's job variables and those that are given."""
     template = pool.base_job_template if wanted.base_job_template is None else wanted.base_job_template
-    layers = rendering.layers_of(deployment, "preview", wanted.job_variables)
+    return _rendered(parts, tx, template, rendering.layers_of(deployment, "preview", wanted.job_variables), pool.name)
+
+
+def of_draft(parts: Parts, tx: Tx, wanted: DraftPreviewRequest) -> TemplatePreview:
+    """The template of a pool that is not there yet."""
+    layers = rendering.layers_of(None, "preview", wanted.job_variables)
+    return _rendered(parts, tx, wanted.base_job_template, layers, "")
+
+
+def _rendered(
+    parts: Parts, tx: Tx, template: JsonObject, layers: list[templates.Layer], work_pool: str
+) -> TemplatePreview:
     try:
         templates.check_template(template)
-        rendered = rendering.render(parts, tx, template, layers, rendering.nobody(pool))
+        rendered = rendering.render(parts, tx, template, layers, rendering.nobody(work_pool))
     except SkyliftError as error:
         path = error.field if isinstance(error, InvalidError) and error.field else ""
         return TemplatePreview(configuration=None, errors=[PreviewError(path=path, message=str(error))])

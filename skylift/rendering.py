@@ -118,15 +118,15 @@ def pool_configuration(parts: Parts, tx: Tx, pool: Row[Any]) -> dict[str, Any]:
     place. Empty where that cannot be rendered."""
     template = pool.base_job_template
     try:
-        return render(parts, tx, template, [], nobody(pool)).configuration
+        return render(parts, tx, template, [], nobody(pool.name)).configuration
     except SkyliftError as error:
         log.warning("The defaults of work pool %r cannot be rendered: %s", pool.name, error)
         return {}
 
 
-def nobody(pool: Row[Any]) -> dict[str, Any]:
+def nobody(work_pool: str) -> dict[str, Any]:
     """What `{{ ctx.… }}` sees where there is no run."""
-    return {"flow": {"name": ""}, "flow_run": {"name": ""}, "deployment": {}, "work_pool": {"name": pool.name}}
+    return {"flow": {"name": ""}, "flow_run": {"name": ""}, "deployment": {}, "work_pool": {"name": work_pool}}
 
 
 def render(

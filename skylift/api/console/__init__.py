@@ -9,6 +9,7 @@ from skylift.api.console import deployments, infrastructure, overview, pools, ru
 ROUTERS: tuple[APIRouter, ...] = (
     overview.router,
     pools.router,
+    pools.drafts,
     infrastructure.router,
     runs.router,
     deployments.router,

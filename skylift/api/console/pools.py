@@ -6,12 +6,14 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from skylift import preview
 from skylift.api import scopes, views
 from skylift.api.console.routing import TaggedRouter
 from skylift.api.deps import PartsDep
 from skylift.check import links_of
 from skylift.explain import Place, in_queue
 from skylift.models.console.pools import (
+    DraftPreviewRequest,
     OccupiedSlot,
     PoolView,
     PreviewRequest,
@@ -21,11 +23,11 @@ from skylift.models.console.pools import (
 )
 from skylift.models.console.waiting import QueueView, WaitingRun, WaitingView
 from skylift.parts import Parts
-from skylift.preview import preview
 from skylift.store import deployments, due, holders, pools, pull
 from skylift.store.run_rows import named
 
 router = TaggedRouter(prefix="/skylift/work_pools", tags=["Console"])
+drafts = TaggedRouter(prefix="/skylift", tags=["Console"])
 
 
 @router.get("/{name}", dependencies=[scopes.NONE])
@@ -70,7 +72,15 @@ def preview_template(parts: PartsDep, name: str, body: PreviewRequest) -> Templa
     is wrong is in the answer, by its place."""
     with parts.store.reading() as tx:
         deployment = deployments.by_id(tx, body.deployment_id) if body.deployment_id else None
-        return preview(parts, tx, pools.by_name(tx, name), deployment, body)
+        return preview.of_pool(parts, tx, pools.by_name(tx, name), deployment, body)
+
+
+@drafts.post("/template/preview", dependencies=[scopes.DEPLOY])
+def preview_draft(parts: PartsDep, body: DraftPreviewRequest) -> TemplatePreview:
+    """Render a base job template before there is a pool that has it; nothing is saved or run. What is wrong is in the
+    answer, by its place."""
+    with parts.store.reading() as tx:
+        return preview.of_draft(parts, tx, body)
 
 
 def _slots(parts: Parts, place: Place) -> SlotsView:

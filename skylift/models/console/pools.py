@@ -157,6 +157,15 @@ class PreviewRequest(BaseModel):
     deployment_id: UUID | None = None
 
 
+class DraftPreviewRequest(BaseModel):
+    """What is to be rendered for a pool that is not there yet."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    base_job_template: JsonObject
+    job_variables: JsonObject = Field(default_factory=dict, description="Over the template's defaults")
+
+
 class PreviewError(View):
     path: str = Field(description="Where it is: job_variables.cpu, base_job_template.variables…; empty: the whole")
     message: str
