@@ -39,7 +39,7 @@ test-serverless: setup .venv-serverless/.done tests/serverless/node_modules/.don
 	$(BIN)/python functions/package_aws.py --python $(LAMBDA_PYTHON)
 	$(BIN)/python -m pytest -m serverless $(ARGS)
 
-test-browser: setup $(CHROMIUM)  ## Run the tests in a real browser (installs Chromium on Debian, as root)
+test-browser: setup console $(CHROMIUM)  ## Run the tests in a real browser (installs Chromium on Debian, as root)
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 console: $(VENV)/.runtime console/node_modules/.done  ## Build the console into skylift/console (needs Node.js 20.19 or later, and npm)

@@ -15,9 +15,9 @@ interface FormProps {
 /** A form for an object: what is left empty is not set, and what then holds stands in the field as its placeholder. */
 export function SchemaForm({ schema, ...rest }: FormProps) {
   return (
-    <div class="form">
+    <form class="form" onSubmit={(event) => event.preventDefault()}>
       <Fields fields={fieldsOf(plain(schema, schema))} needed={schema.required ?? []} root={schema} path="" {...rest} />
-    </div>
+    </form>
   );
 }
 

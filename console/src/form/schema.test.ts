@@ -12,6 +12,7 @@ test.each<[Schema, string]>([
   [{ allOf: [{ $ref: "#/definitions/Size" }], default: "small" }, "choice"],
   [{ type: ["boolean", "null"] }, "check"],
   [{ type: "object", additionalProperties: { anyOf: [{ type: "string" }, { type: "null" }] } }, "pairs"],
+  [{ type: "object", additionalProperties: { type: ["string", "null"] } }, "pairs"],
   [{ type: "object", properties: { a: {} } }, "object"],
   [{ type: "array", items: { type: "string" } }, "list"],
   [{ type: "array", items: { type: "object" } }, "json"],

@@ -95,7 +95,8 @@ export function kindOf(schema: Schema): Kind {
 
 const isText = (schema: Schema): boolean => {
   const options = schema.anyOf ?? [schema];
-  return options.some((each) => each.type === "string") && options.every((each) => each.type === "string" || each.type === "null");
+  const types = options.flatMap((each) => each.type ?? "any");
+  return types.includes("string") && types.every((type) => type === "string" || type === "null");
 };
 
 /** In the order in which the schema's author wants them. */

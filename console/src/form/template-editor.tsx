@@ -24,7 +24,7 @@ export function draftOf(text: string): Draft {
 interface Props {
   draft: Draft;
   change: (draft: Draft) => void;
-  preview?: RunPreview;
+  preview: RunPreview;
 }
 
 /** A base job template: its variables' defaults as a form, the whole as JSON, and what is made of it. The text is what
@@ -35,7 +35,7 @@ export function TemplateEditor({ draft, change, preview }: Props) {
   return (
     <>
       <div class="tabs" role="tablist" aria-label="Template">
-        {TABS.filter((each) => preview || each !== "Preview").map((each) => (
+        {TABS.map((each) => (
           <button key={each} type="button" role="tab" id={`tab-${each}`} aria-selected={each === tab} aria-controls="template-panel" onClick={() => setTab(each)}>
             {each}
           </button>
@@ -64,7 +64,7 @@ export function TemplateEditor({ draft, change, preview }: Props) {
             <Standing draft={draft} />
           </div>
         )}
-        {tab === "Preview" && preview && <Preview template={draft.template} run={preview} />}
+        {tab === "Preview" && <Preview template={draft.template} run={preview} />}
       </div>
     </>
   );

@@ -43,7 +43,7 @@ function Edit({ pool: given }: { pool: Schemas["WorkPool"] }) {
       <div class="bar buttons">
         <Action kind="main" run={save} disabled={!isGood}>Save</Action>
         <a class="button" href={to`/pools/${name}`}>Leave it as it was</a>
-        {!isGood && <span class="fault">Something above is not in order yet</span>}
+        {!isGood && <span class="dim">Something above is not in order yet</span>}
       </div>
     </>
   );

@@ -90,12 +90,16 @@ function Wizard({ types }: { types: PoolType[] }) {
             <PoolDetails description={description} setDescription={setDescription} limit={limit} setLimit={setLimit} />
           </Section>
           <Section title="3. What runs get">
-            <TemplateEditor draft={draft} change={setDraft} />
+            <TemplateEditor
+              draft={draft}
+              change={setDraft}
+              preview={(template) => api.post("/api/skylift/template/preview", { body: { base_job_template: template } })}
+            />
           </Section>
           <div class="bar buttons">
             <Action kind="main" run={make} disabled={!isGood}>Create work pool</Action>
             <a class="button" href="#/pools">Leave</a>
-            {!isGood && <span class="fault">{name.trim() ? "Something above is not in order yet" : "It needs a name"}</span>}
+            {!isGood && <span class="dim">{name.trim() ? "Something above is not in order yet" : "It needs a name"}</span>}
           </div>
         </>
       )}

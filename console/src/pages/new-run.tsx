@@ -75,7 +75,7 @@ function Form({ deployment: given }: { deployment: Schemas["Deployment"] }) {
       <div class="bar buttons">
         <Action kind="main" run={start} disabled={!isGood}>Start the run</Action>
         <a class="button" href={to`/deployments/${deployment.id}`}>Leave</a>
-        {!isGood && <span class="fault">Something above is not in order yet</span>}
+        {!isGood && <span class="dim">Something above is not in order yet</span>}
       </div>
     </>
   );

@@ -19,7 +19,7 @@ export function Overview() {
           <>
             <span>Skylift {read.data.version}</span>
             <span>
-              timer last came <When at={read.data.last_tick} none="never" />
+              {read.data.last_tick ? <>the timer came <When at={read.data.last_tick} /></> : "the timer has not come yet"}
             </span>
           </>
         )}
@@ -44,7 +44,7 @@ function Glance({ standing }: { standing: Standing }) {
       <Section title="Work pools">
         <PoolTable pools={standing.pools} />
       </Section>
-      <Section title="Failures of the last day" note={standing.failed > 0 && `${standing.failed} runs, by reason`}>
+      <Section title="Failures of the last day" note={standing.failed > 0 && `${standing.failed} ${standing.failed === 1 ? "run" : "runs"}, by reason`}>
         <Table
           label="Failures of the last day by reason"
           rows={standing.failures}

@@ -18,7 +18,7 @@ export function PoolTable({ pools }: { pools: PoolStanding[] }) {
         </>
       }
       columns={[
-        { name: "Name", kind: "wide", cell: (pool) => <a href={to`/pools/${pool.name}`}>{pool.name}</a> },
+        { name: "Name", kind: "keep", cell: (pool) => <a href={to`/pools/${pool.name}`}>{pool.name}</a> },
         { name: "Type", kind: "keep", cell: (pool) => <span class="mono">{pool.type}</span> },
         { name: "State", kind: "keep", cell: (pool) => <PoolState status={pool.status} /> },
         { name: "Slots", kind: "keep", cell: (pool) => <Meter used={pool.occupied} limit={pool.concurrency_limit} what="slots" /> },

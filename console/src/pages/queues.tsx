@@ -7,6 +7,7 @@ import { Section } from "../ui/page";
 import { PoolState } from "../ui/state";
 import { When } from "../ui/time";
 import { NewQueue, QueueLimit } from "./queue-forms";
+import { withoutIds } from "./words";
 
 interface Props {
   pool: string;
@@ -94,7 +95,7 @@ export function Queues({ pool, queues, refresh }: Props) {
                 <td class="keep"><QueueLimit queue={queue} refresh={refresh} /></td>
                 <td class="number">{queue.due}</td>
                 <td class="keep"><When at={queue.next_due} /></td>
-                <td class="wide dim">{queue.waiting?.message ?? "nothing is due"}</td>
+                <td class="wide dim">{queue.waiting ? withoutIds(queue.waiting.message) : "nothing is due"}</td>
                 <td class="keep"><Change queue={queue} refresh={refresh} /></td>
               </tr>
             ))}

@@ -6,7 +6,7 @@ import { RunState } from "../ui/state";
 import { type Column, Table } from "../ui/table";
 import { Took, When } from "../ui/time";
 
-type Part = "deployment" | "pool";
+type Part = "deployment" | "pool" | "words";
 
 interface Props {
   runs: readonly RunRow[];
@@ -21,7 +21,7 @@ export function RunTable({ runs, empty, label = "Runs", without = [] }: Props) {
     { name: "Run", kind: "keep", cell: (run) => <a href={to`/runs/${run.id}`}>{run.name}</a> },
     { name: "State", kind: "keep", cell: (run) => <RunState type={run.state_type} name={run.state_name} /> },
     { name: "Deployment", kind: "keep", part: "deployment", cell: (run) => <Origin run={run} /> },
-    { name: "Says", kind: "wide", cell: (run) => <span class="dim">{run.state_message}</span> },
+    { name: "Says", kind: "wide", part: "words", cell: (run) => <span class="dim">{run.state_message}</span> },
     {
       name: "Pool / queue",
       kind: "keep",
@@ -31,8 +31,9 @@ export function RunTable({ runs, empty, label = "Runs", without = [] }: Props) {
     { name: "Due", kind: "keep", cell: (run) => <When at={run.expected_start_time} /> },
     { name: "Ran", kind: "keep", cell: (run) => <Took from={run.start_time} until={isOver(run) ? (run.end_time ?? run.state_timestamp) : run.end_time} /> },
   ];
+  const hidden = runs.some((run) => run.state_message) ? without : [...without, "words"];
   return (
-    <Table label={label} rows={runs} id={(run) => run.id} empty={empty} columns={columns.filter(({ part }) => !part || !without.includes(part))} />
+    <Table label={label} rows={runs} id={(run) => run.id} empty={empty} columns={columns.filter(({ part }) => !part || !hidden.includes(part))} />
   );
 }
 

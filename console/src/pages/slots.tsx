@@ -2,7 +2,7 @@ import type { OccupiedSlot, PoolView } from "../api/types";
 import { to } from "../router";
 import { Copy } from "../ui/copy";
 import { Section } from "../ui/page";
-import { When } from "../ui/time";
+import { Took } from "../ui/time";
 
 /** More free slots than this are counted, not drawn. */
 const MOST_FREE = 24;
@@ -29,11 +29,11 @@ function Slot({ slot }: { slot: OccupiedSlot }) {
   const name = slot.flow_run_name ?? "a run that was deleted";
   const [link] = Object.entries(slot.links);
   return (
-    <li class={`slot ${slot.stopping ? "is-warn" : slot.phase === "admitted" || slot.state_type === "RUNNING" ? "" : "is-wait"}`}>
+    <li class={`slot ${slot.stopping ? "is-warn" : isRunning(slot) ? "" : "is-wait"}`}>
       <a href={to`/runs/${slot.flow_run_id}`} title={name}>{name}</a>
       <span title={slot.stopping ?? undefined}>
-        <span class={slot.stopping ? "warn" : "run"}>{standing(slot)}</span>{" "}
-        <span class="dim"><When at={slot.since} /></span>
+        <span class={slot.stopping || !isRunning(slot) ? "warn" : "run"}>{standing(slot)}</span>{" "}
+        <span class="dim">· <Took from={slot.since} until={null} /></span>
       </span>
       <span class="dim">{[slot.deployment?.name, slot.work_queue_name].filter(Boolean).join(" · ")}</span>
       {slot.handle && (
@@ -50,10 +50,14 @@ const PHASES: Record<string, string> = {
   claimed: "has its slot",
   launching: "is being launched",
   launched: "starts at the provider",
-  admitted: "runs",
 };
 
-function standing({ stopping, stop, phase, state_name }: OccupiedSlot): string {
+const isRunning = ({ phase, provider_phase, state_type }: OccupiedSlot): boolean =>
+  phase === "admitted" || provider_phase === "running" || (phase === null && state_type === "RUNNING");
+
+function standing(slot: OccupiedSlot): string {
+  const { stopping, stop, phase, state_name } = slot;
+  if (isRunning(slot) && stopping === null) return "runs";
   if (stopping !== null) return stop === "gave-up" ? "given up, stopping" : "stopping";
   return (phase && PHASES[phase]) ?? state_name ?? "held";
 }

@@ -36,7 +36,7 @@ export function barsOf(attempt: AttemptStory, end: number): Bar[] {
   let stage: Stage = "wait";
   for (const step of attempt.steps) {
     const at = Date.parse(step.at);
-    const begun = BEGINS[step.kind];
+    const begun = step.kind === "provider" && step.message.includes("running") ? "run" : BEGINS[step.kind];
     if (begun && ORDER.indexOf(begun) > ORDER.indexOf(stage)) stage = begun;
     const last = bars.at(-1);
     if (last) last.until = Math.max(last.from, at);

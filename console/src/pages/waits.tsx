@@ -4,6 +4,7 @@ import { Section } from "../ui/page";
 import { Table } from "../ui/table";
 import { When } from "../ui/time";
 import { Holders } from "./why";
+import { withoutIds } from "./words";
 
 /** What is due and has not started, by queue, and why. */
 export function Waits({ queues }: { queues: QueueView[] }) {
@@ -22,7 +23,7 @@ export function Waits({ queues }: { queues: QueueView[] }) {
         <div key={queue.id}>
           {queue.waiting && (
             <div class="why is-warn">
-              <strong>{queue.name}: {queue.waiting.message}</strong>
+              <strong>{queue.name}: {withoutIds(queue.waiting.message)}</strong>
               <Holders waiting={queue.waiting} />
             </div>
           )}

@@ -1,6 +1,7 @@
 import type { RunStory, Waiting } from "../api/types";
 import { to } from "../router";
 import { When } from "../ui/time";
+import { saidBy, withoutIds } from "./words";
 
 /** The first thing to know about a run: why it waits, or why it failed, and what to do. */
 export function Why({ story }: { story: RunStory }) {
@@ -8,13 +9,13 @@ export function Why({ story }: { story: RunStory }) {
   if (waiting) {
     return (
       <div class="why is-warn" role="status">
-        <strong>{waiting.message}</strong>
+        <strong>{withoutIds(waiting.message)}</strong>
         <Holders waiting={waiting} />
         <p class="dim">
           {waiting.until && <>That ends by itself <When at={waiting.until} />. </>}
           {waiting.ahead ? `${waiting.ahead} due ${waiting.ahead === 1 ? "run goes" : "runs go"} first.` : ""}
         </p>
-        {provider_words && <p>The provider said: <code>{provider_words}</code></p>}
+        {provider_words && <p>The provider said: <code>{saidBy(provider_words)}</code></p>}
         {remedy && <p>What to do: {remedy}</p>}
       </div>
     );
@@ -23,7 +24,7 @@ export function Why({ story }: { story: RunStory }) {
   return (
     <div class={why ? "why is-bad" : "why is-run"} role="status">
       {why && <strong>{why}</strong>}
-      {provider_words && provider_words !== why && <p>The provider said: <code>{provider_words}</code></p>}
+      {provider_words && provider_words !== why && <p>The provider said: <code>{saidBy(provider_words)}</code></p>}
       {remedy && <p>What to do: {remedy}</p>}
     </div>
   );

@@ -1,0 +1,9 @@
+/** The API's sentences as the pages show them. */
+
+const IN_BRACKETS = / \([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\)/g;
+
+/** Without the identifiers: here the names are links. */
+export const withoutIds = (sentence: string): string => sentence.replace(IN_BRACKETS, "");
+
+/** What follows "The provider said:". */
+export const saidBy = (words: string): string => words.replace(/^The provider says: /, "");
