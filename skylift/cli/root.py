@@ -22,6 +22,7 @@ COMMANDS = {
     "api-key": ("skylift.cli.api_key:api_key", "API keys: who may reach the API."),
     "secrets": ("skylift.cli.upkeep:secrets", "The keys that secrets are sealed with."),
     "retention": ("skylift.cli.upkeep:retention", "Delete what is older than the settings keep it."),
+    "database": ("skylift.cli.database:database", "Copies of the database, and what becomes of them."),
     "dispatch": ("skylift.cli.service:dispatch", "Start what is due, once, without a server."),
     "version": ("skylift.cli.service:version", "Versions, and what the commands talk to."),
     "completion": ("skylift.cli.completion:completion", "Shell completion."),

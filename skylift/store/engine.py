@@ -207,6 +207,11 @@ class Store:
             self._installation_id = self.transaction(_installation_id)
         return self._installation_id
 
+    def renew_installation_id(self) -> UUID:
+        """From now on this is another installation: what bears its mark so far is not its own any more."""
+        self._installation_id = self.transaction(_renewed_installation_id)
+        return self._installation_id
+
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
@@ -233,6 +238,11 @@ def _installation_id(tx: Tx) -> UUID:
     except IntegrityError as error:
         raise TryAgainError("Another process has just given this installation its id") from error
     return made
+
+
+def _renewed_installation_id(tx: Tx) -> UUID:
+    tx.run(tables.installation.delete())
+    return _installation_id(tx)
 
 
 def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
