@@ -31,6 +31,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Column, Row, select
 
 from skylift import sessions
+from skylift.api import strangers
 from skylift.errors import ForbiddenError, UnauthorizedError
 from skylift.ids import API_KEY_PREFIX, RUN_TOKEN_PREFIX, token_hash
 from skylift.models.api_keys import Role
@@ -74,6 +75,8 @@ class Caller:
     """A person's."""
     session: Session | None = None
     """A person's who came with a session's cookie."""
+    is_anybody: bool = False
+    """Let in because there is no key: it may be a browser that does another site's bidding."""
 
     @property
     def is_run(self) -> bool:
@@ -141,6 +144,7 @@ class Caller:
 
 ROLES = list(Role)
 PERSON = Caller("person")
+ANYBODY = Caller("person", is_anybody=True)
 
 
 async def caller_of(request: Request) -> Caller:
@@ -163,6 +167,8 @@ async def _identified(request: Request) -> Caller:
     caller = find(parts, shown) if parts.store.answers_at_once else await run_in_threadpool(find, parts, shown)
     if caller.session and request.method not in SAFE:
         must_come_from_console(request)
+    if caller.is_anybody:
+        strangers.refuse(request.headers, parts.settings.api_url)
     return caller
 
 
@@ -198,7 +204,7 @@ def identify(parts: Parts, secret: str) -> Caller:
         with parts.store.reading() as tx:
             role = api_keys.role_of(tx, secret)
     if role is None and not key and not api_keys.are_there(parts.store):
-        role = Role.ADMIN
+        return ANYBODY
     if role is None:
         raise UnauthorizedError
     return Caller("person", role=role)

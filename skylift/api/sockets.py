@@ -15,6 +15,7 @@ from anyio import CancelScope, create_task_group, fail_after, to_thread
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from skylift.api import strangers
 from skylift.api.scopes import Caller, identify, secret_of
 from skylift.errors import ForbiddenError, InvalidError, UnauthorizedError
 from skylift.ids import RUN_TOKEN_PREFIX
@@ -85,6 +86,8 @@ class Greeted:
         try:
             caller = await to_thread.run_sync(_identify, websocket.app.state.parts, secrets)
             caller.must_be(self.role)
+            if caller.is_anybody:
+                strangers.refuse(websocket.headers, websocket.app.state.parts.settings.api_url)
             if caller.has_ended and not self.after_end:
                 raise UnauthorizedError("This run has ended")
         except (UnauthorizedError, ForbiddenError) as error:
