@@ -61,15 +61,16 @@ def claim(
     lock_first: Iterable[UUID] = (),
 ) -> Claimed:
     """Claim up to `limit` due runs of the pool, by queue priority, then due time. `owner` gets their leases."""
+    bucket_key = (quota.key or str(pool_id)) if quota else None
     pool = tx.conn.execute(
         update(work_pools)
         .where(work_pools.c.id == pool_id)
-        .values(claims=work_pools.c.claims + 1, wakeup_at=None)
+        .values(claims=work_pools.c.claims + 1, wakeup_at=None, quota_key=bucket_key)
         .returning(*work_pools.c)
     ).first()
     if not pool or pool.is_paused:
         return Claimed()
-    bucket = _Bucket.open(tx, pool, quota) if quota else None
+    bucket = _Bucket.open(tx, pool.quota_key, quota) if quota else None
     occupied = attempts.occupied_by_queue(tx, pool_id)
     free = _room(pool.concurrency_limit, sum(occupied.values()))
     tokens = bucket.whole_tokens if bucket else UNLIMITED
@@ -295,9 +296,8 @@ class _Bucket:
         self.key, self.tokens, self.quota = key, tokens, quota
 
     @classmethod
-    def open(cls, tx: Tx, pool: Row[Any], quota: Quota) -> _Bucket:
+    def open(cls, tx: Tx, key: str, quota: Quota) -> _Bucket:
         """Lock the bucket and fill in what has come since."""
-        key = quota.key or str(pool.id)
         row = tx.conn.execute(
             update(quota_buckets)
             .where(quota_buckets.c.key == key)
@@ -305,7 +305,8 @@ class _Bucket:
             .returning(quota_buckets.c.tokens, quota_buckets.c.filled_at)
         ).first()
         if not row:
-            if not insert_if_new(tx, quota_buckets, {"key": key, "tokens": quota.burst, "filled_at": tx.now}):
+            full = {"key": key, "tokens": quota.burst, "filled_at": tx.now, "rate": quota.rate, "burst": quota.burst}
+            if not insert_if_new(tx, quota_buckets, full):
                 raise TryAgainError("Another pool's claim has just made the bucket that they share")
             return cls(key, quota.burst, quota)
         since = max(0.0, (tx.now - row.filled_at).total_seconds())
@@ -321,6 +322,9 @@ class _Bucket:
 
     def spend(self, tx: Tx, count: int) -> None:
         self.tokens -= count
+        known = {"rate": self.quota.rate, "burst": self.quota.burst}
         tx.run(
-            update(quota_buckets).where(quota_buckets.c.key == self.key).values(tokens=self.tokens, filled_at=tx.now)
+            update(quota_buckets)
+            .where(quota_buckets.c.key == self.key)
+            .values(tokens=self.tokens, filled_at=tx.now, **known)
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from skylift.errors import SkyliftError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest step, and so the version of the tables that this code makes."""
 
 

@@ -23,7 +23,7 @@ from skylift.models.console.pools import (
 )
 from skylift.models.console.waiting import QueueView, WaitingRun, WaitingView
 from skylift.parts import Parts
-from skylift.store import deployments, due, holders, pools, pull
+from skylift.store import deployments, due, holders, pools, pull, quota
 from skylift.store.run_rows import named
 
 router = TaggedRouter(prefix="/skylift/work_pools", tags=["Console"])
@@ -140,4 +140,16 @@ def _queue(place: Place, queue: Row[Any]) -> QueueView:
 
 
 def _quota(place: Place) -> QuotaView:
-    return QuotaView(work_pool=place.pool.name)
+    tx, pool, bucket = place.tx, place.pool, place.bucket
+    if not bucket:
+        return QuotaView(work_pool=pool.name)
+    return QuotaView(
+        work_pool=pool.name,
+        key=bucket.key,
+        shared_with=quota.shared_with(tx, pool, bucket.key),
+        rate=bucket.rate,
+        burst=bucket.burst,
+        left=bucket.left,
+        next_at=bucket.next_at,
+        throttled_last_hour=quota.throttled(tx, bucket.key),
+    )

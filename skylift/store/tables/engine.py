@@ -50,6 +50,8 @@ work_pools = Table(
     must("claims", Integer),
     # The earliest wakeup under way for this pool: a thousand new runs are one wakeup.
     maybe("wakeup_at", UtcDateTime),
+    # The bucket that its last claim drew from; null where its provider sets no limit.
+    maybe("quota_key", Text),
 )
 
 work_queues = Table(
@@ -74,6 +76,19 @@ quota_buckets = Table(
     Column("key", Text, primary_key=True),
     must("tokens", Float),
     must("filled_at", UtcDateTime),
+    # As the last claim knew them.
+    maybe("rate", Float),
+    maybe("burst", Integer),
+)
+
+# Launches that a provider refused as too many, of the last hour; a row for each.
+throttles = Table(
+    "throttles",
+    metadata,
+    key(),
+    must("bucket", Text),
+    must("at", UtcDateTime),
+    Index(None, "bucket", "at"),
 )
 
 flows = Table(
@@ -190,11 +205,15 @@ flow_runs = Table(
     Index(None, "state_name", "expected_start_time"),
     Index(None, "deployment_id", "state_type", "expected_start_time"),
     Index(None, "flow_id", "expected_start_time"),
-    Index(None, "work_pool_id", "state_type"),
+    Index(None, "work_pool_id", "state_type", "expected_start_time"),
     Index(None, "parent_task_run_id"),
     # What ended long ago goes.
     Index(None, "end_time", "id"),
 )
+
+# Read backwards: the latest first, and last those that have not started.
+for _dialect, _start in (("sqlite", flow_runs.c.start_time), ("postgresql", flow_runs.c.start_time.nulls_first())):
+    Index("ix_flow_runs_start_time_id", _start, flow_runs.c.id).ddl_if(dialect=_dialect)
 
 flow_run_states = Table(
     "flow_run_states",
