@@ -39,7 +39,7 @@ test("faults name the field", () => {
   const schema: Schema = {
     type: "object",
     required: ["image"],
-    properties: { cpu: { type: "integer", minimum: 128 }, net: { type: "object", properties: { id: { type: "string" } } } },
+    properties: { cpu: { type: ["integer", "null"], minimum: 128 }, net: { type: "object", properties: { id: { type: "string" } } } },
   };
   expect(faultsOf({ cpu: "abc", net: { id: 1 } }, schema)).toEqual({
     image: "This is needed",

@@ -27,8 +27,9 @@ export function faultsOf(values: Values, schema: Schema): Faults {
 
 function wording(keyword: string, error: string): string {
   if (keyword === "type") {
-    const wanted = /Expected "?([^".]+)"?\.?$/.exec(error)?.[1];
-    return wanted ? `This has to be ${/^[aeiou]/.test(wanted) ? "an" : "a"} ${wanted}` : error;
+    const wanted = [...error.slice(error.indexOf("Expected")).matchAll(/"(\w+)"/g)].map(([, type]) => type as string);
+    const words = wanted.filter((type) => type !== "null").map((type) => `${/^[aeiou]/.test(type) ? "an" : "a"} ${type}`);
+    return `This has to be ${words.join(" or ")}`;
   }
   return error.replace(/^Instance /, "This ").replace(/^This does not match any of/, "This is none of");
 }

@@ -104,7 +104,7 @@ function Line({ row, top, mark }: { row: Row; top: number; mark: string }) {
   return (
     <li class={`${tone} ${mark}`} style={{ top: `${top}px` }}>
       <time>{row.isMore ? "        " : clockTime(row.at)}</time>
-      {row.text || " "}
+      <span>{row.text || " "}</span>
     </li>
   );
 }
