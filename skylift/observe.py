@@ -1,8 +1,9 @@
 """The verb observe: look at the attempts whose time has come, and make true what the provider says.
 
 In stages: heal (a lease has run out: launch again with the frozen request), ask (the providers, in batches, outside any
-transaction), apply (one transaction each), stop (who is to be stopped, until the provider says that it is gone). What
-ended attempts left behind is `cleanup`'s. Every stage may be repeated and may die at any point.
+transaction), apply (one transaction for all that go on, and one each for the others), stop (who is to be stopped, until
+the provider says that it is gone). What ended attempts left behind is `cleanup`'s. Every stage may be repeated and may
+die at any point.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -22,6 +23,7 @@ from skylift import faults, templates
 from skylift.cleanup import clean_up
 from skylift.healing import relaunch
 from skylift.launching import put_off
+from skylift.looks import Seen, changed_phase, go_on, looked_at, overdue
 from skylift.models.pools import OnInfraLoss, PoolSettings
 from skylift.models.states import State, StateType, make_state
 from skylift.output import forward_output
@@ -38,18 +40,8 @@ log = logging.getLogger(__name__)
 BATCH = 200
 TAKEN_FOR = timedelta(seconds=10)
 """How long others leave alone what one observer looks at: should it die, they come after that."""
-STOP_AGAIN = timedelta(seconds=30)
 LAST_LINES = 10
 RELAUNCH_DELAY = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """An attempt and what its provider said of it (None: it could not be asked)."""
-
-    attempt: Row[Any]
-    observation: Observation | None
-    settings: PoolSettings
 
 
 def observe(parts: Parts, *, limit: int = 2000) -> int:
@@ -107,7 +99,7 @@ def _take(tx: Tx, types: list[str], limit: int) -> list[Row[Any]]:
     Those of providers that are not installed here are left to a process that has them.
     """
     rows = tx.all(
-        select(attempts_table)
+        select(attempts_table.c.id)
         .where(
             attempts_table.c.look_at <= tx.now,
             from_first(attempts_table.c.look_at),
@@ -116,16 +108,15 @@ def _take(tx: Tx, types: list[str], limit: int) -> list[Row[Any]]:
         .order_by(attempts_table.c.look_at)
         .limit(limit)
     )
-    taken = {
-        row.id
-        for row in sorted(rows, key=lambda each: str(each.id))
-        if tx.run(
-            update(attempts_table)
-            .where(attempts_table.c.id == row.id, attempts_table.c.look_at == row.look_at)
-            .values(look_at=tx.now + TAKEN_FOR)
-        )
-    }
-    return [row for row in rows if row.id in taken]
+    if not rows:
+        return []
+    taken = tx.conn.execute(
+        update(attempts_table)
+        .where(attempts_table.c.id.in_(sorted(row.id for row in rows)), attempts_table.c.look_at <= tx.now)
+        .values(look_at=tx.now + TAKEN_FOR)
+        .returning(*attempts_table.c)
+    )
+    return sorted(taken, key=lambda row: row.id)
 
 
 def _look(parts: Parts, provider: Provider, rows: list[Row[Any]]) -> None:
@@ -154,9 +145,15 @@ def _look(parts: Parts, provider: Provider, rows: list[Row[Any]]) -> None:
                 threads.map(lambda row: _heal(parts, row, settings.get(row.work_pool_id, PoolSettings()), now), healed)
             )
     answers = _ask(parts, provider, asked)
-    for row in asked:
-        seen = Seen(row, answers.get(row.id), settings.get(row.work_pool_id, PoolSettings()))
-        guarded(row.id, lambda seen=seen: _follow(parts, provider, seen))  # type: ignore[misc]
+    seen = [Seen(row, answers.get(row.id), settings.get(row.work_pool_id, PoolSettings())) for row in asked]
+    # Of those that do not report, there is output to be forwarded first.
+    running = [each for each in seen if each.attempt.reports and not each.is_over]
+    done: set[UUID] = set()
+    if running:
+        guarded(provider.type, lambda: done.update(parts.store.transaction(go_on, running, provider)))
+    for each in seen:
+        if each.attempt.id not in done:
+            guarded(each.attempt.id, lambda each=each: _follow(parts, provider, each))  # type: ignore[misc]
 
 
 def _heal(parts: Parts, row: Row[Any], settings: PoolSettings, now: datetime) -> None:
@@ -203,8 +200,7 @@ def _follow(parts: Parts, provider: Provider, seen: Seen) -> None:
     if not seen.attempt.reports and seen.observation:
         # Whatever is wrong with its output, its end counts.
         guarded(seen.attempt.id, lambda: forward_output(parts, provider, seen.attempt, attempts_table))
-    over = seen.observation and seen.observation.phase in ("ended", "gone")
-    tail = _tail(parts, provider, seen) if over else []
+    tail = _tail(parts, provider, seen) if seen.is_over else []
     stopping = parts.store.transaction(_apply, seen, provider, tail)
     if stopping:
         provider.stop(watched(parts, seen.attempt), seen.settings.cancel_grace)
@@ -231,21 +227,12 @@ def _apply(tx: Tx, seen: Seen, provider: Provider, tail: list[str]) -> bool:
     if observation and observation.phase in ("ended", "gone"):
         _over(tx, attempt, observation, seen.settings, tail)
         return False
-    if observation and observation.phase != attempt.provider_phase:
-        timeline.note(
-            tx, attempt.flow_run_id, "provider", f"The provider says: {observation.phase}", attempt_id=attempt.id
-        )
+    timeline.add(tx, changed_phase(tx, attempt, observation))
     if not attempt.stop:
         attempt = _check_times(tx, attempt, seen.settings)
-    look_at = _next_look(tx.now, attempt, provider, seen.settings)
-    attempts.change(
-        tx,
-        attempt.id,
-        look_at=look_at,
-        provider_phase=observation.phase if observation else attempt.provider_phase,
-        handle=attempt.handle or (observation.handle if observation else None),
-    )
-    attempts.wake_observe(tx, look_at)
+    changes = looked_at(tx.now, attempt, replace(seen, observation=observation), provider)
+    attempts.change(tx, attempt.id, **changes)
+    attempts.wake_observe(tx, changes["look_at"])
     return _stop_now(tx.now, attempt, provider, seen.settings)
 
 
@@ -259,12 +246,7 @@ def _may_yet_start(tx: Tx, attempt: Row[Any], provider: Provider) -> bool:
 
 def _check_times(tx: Tx, attempt: Row[Any], settings: PoolSettings) -> Row[Any]:
     """Give up what takes too long."""
-    waited = (tx.now - (attempt.launched_at or attempt.claimed_at)).total_seconds()
-    message = None
-    if attempt.reports and not attempt.admitted_at and waited > settings.start_timeout:
-        message = f"No word from the run within {settings.start_timeout:g} s of its launch"
-    elif attempt.deadline_at and tx.now > attempt.deadline_at:
-        message = "The run went beyond its time limit and did not stop by itself"
+    message = overdue(tx.now, attempt, settings)
     if message:
         timeline.note(tx, attempt.flow_run_id, "gave up", message, attempt_id=attempt.id)
         attempts.stop_where(tx, attempts_table.c.id == attempt.id, attempts.GAVE_UP, message)
@@ -280,15 +262,6 @@ def _stop_now(now: datetime, attempt: Row[Any], provider: Provider, settings: Po
     if hears_us and not provider.stops_softly:
         return bool(now >= attempt.stop_at + timedelta(seconds=settings.cancel_grace))
     return True
-
-
-def _next_look(now: datetime, attempt: Row[Any], provider: Provider, settings: PoolSettings) -> datetime:
-    if attempt.stop:
-        since = (now - attempt.stop_at).total_seconds()
-        return now + min(STOP_AGAIN, timedelta(seconds=max(0.25, provider.look_every, since / 4)))
-    if attempt.admitted_at:
-        return now + timedelta(seconds=3 * settings.heartbeat)
-    return now + timedelta(seconds=provider.look_every)
 
 
 def _over(tx: Tx, attempt: Row[Any], observation: Observation, settings: PoolSettings, tail: list[str]) -> None:
