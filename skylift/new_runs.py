@@ -11,9 +11,9 @@ from sqlalchemy.exc import IntegrityError
 from skylift.models.runs import DeploymentRunCreate, FlowRunCreate, FlowRunUpdate
 from skylift.models.states import State, StateCreate, StateType, make_state
 from skylift.names import random_name
-from skylift.parameters import check_parameters
+from skylift.parameters import check_parameters, from_form
 from skylift.rendering import check_run
-from skylift.store import Tx, deployments, flows, pools, runs
+from skylift.store import Tx, deployments, flows, pools, runs, variables
 from skylift.store.engine import TryAgainError
 
 
@@ -27,7 +27,7 @@ def of_deployment(tx: Tx, deployment: Row[Any], wanted: DeploymentRunCreate, **g
         if known:
             return known, False
     name = wanted.name or random_name()
-    parameters = {**deployment.parameters, **wanted.parameters}
+    parameters = from_form(variables.told(tx, {**deployment.parameters, **wanted.parameters}))
     enforce = wanted.enforce_parameter_schema
     if deployment.enforce_parameter_schema if enforce is None else enforce:
         check_parameters(deployment.parameter_openapi_schema, parameters)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import best_match
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from skylift.errors import InvalidError
+from skylift.form_values import Path, Resolved
 from skylift.templates.patterns import pattern_problem
 from skylift.templates.validator import TooCostlyError, errors_of, validator_for
 
@@ -45,6 +46,37 @@ def check_parameters(schema: Mapping[str, Any] | None, parameters: Mapping[str, 
     if error:
         where = ".".join(["parameters", *map(str, error.absolute_path)])
         raise InvalidError(f"{where}: {error.message}", field=where)
+
+
+def from_form(form: Resolved) -> dict[str, Any]:
+    """The parameters that a form's values stand for. Raises `InvalidError` for one that cannot be told."""
+    for path, flaw in form.flaws.items():
+        where = ".".join(["parameters", *map(str, path)])
+        raise InvalidError(f"{where}: {flaw}", field=where)
+    return form.values
+
+
+def faults_of_form(schema: Mapping[str, Any], form: Resolved) -> list[tuple[Path, str]]:
+    """What is wrong with a form's values, by where it is. Raises `InvalidError` for a schema that cannot be used."""
+    validator = validator_for(schema).evolve(format_checker=None)
+    found: list[tuple[Path, str]] = list(form.flaws.items())
+    try:
+        for error in errors_of(validator, form.values):
+            path = _place(error)
+            if not any(path[: len(flawed)] == flawed for flawed in form.flaws):
+                found.append((path, error.message))
+    except TooCostlyError:
+        raise InvalidError("The values take too long to be held to the schema", field="values") from None
+    return found
+
+
+def _place(error: ValidationError) -> Path:
+    """Where a form shows it: that something is missing belongs to what is missing."""
+    path = tuple(error.absolute_path)
+    if error.validator != "required":
+        return path
+    names: Any = error.validator_value
+    return (*path, next(name for name in names if error.message.startswith(repr(name))))
 
 
 def _check_object(schema: Mapping[str, Any], node: Mapping[str, Any], path: tuple[Any, ...]) -> None:

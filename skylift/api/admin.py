@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from skylift import __version__
 from skylift.api import scopes
@@ -49,6 +49,23 @@ def version() -> str:
 def client_version() -> str:
     """The version of the dialect."""
     return CLIENT_VERSION
+
+
+class PageSettings(BaseModel):
+    """What the dialect's web page asks for of the server's settings, which are the operator's."""
+
+    analytics_enabled: bool = False
+    ui: dict[str, bool] = Field(default={"show_promotional_content": False})
+
+
+class ServerSettings(BaseModel):
+    server: PageSettings = Field(default_factory=PageSettings)
+
+
+@router.get("/admin/settings", dependencies=[scopes.READ])
+def read_settings() -> ServerSettings:
+    """For web pages: nothing is measured or advertised. Nothing else of the settings is told."""
+    return ServerSettings()
 
 
 class ResultStorage(BaseModel):

@@ -155,9 +155,9 @@ def filter_block_documents(parts: PartsDep, caller: CallerDep, body: DocumentFil
 
 
 @router.post("/block_documents/count", dependencies=[scopes.SHARED_READ])
-def count_block_documents(parts: PartsDep, body: FilterBody) -> int:
+def count_block_documents(parts: PartsDep, body: DocumentFilter | None = None) -> int:
     with parts.store.reading() as tx:
-        return block_documents.count(tx, body.filters)
+        return block_documents.count(tx, (body or DocumentFilter()).filters)
 
 
 @router.get("/block_documents/{block_document_id}", dependencies=[scopes.SHARED_READ])

@@ -26,9 +26,15 @@ def any_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def request_error(_request: Request, error: Exception) -> JSONResponse:
-    """A request that does not fit the route's models. The inputs may be secrets, so they are left out."""
+    """A request that does not fit the route's models. The inputs may be secrets, so they are left out.
+
+    What is no id is nothing's id: as in the dialect, whose routes do not even match then.
+    """
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
-    found = [{key: each[key] for key in ("loc", "msg", "type") if key in each} for each in error.errors()]
+    faults = error.errors()
+    if faults and all(each["loc"][0] == "path" and each["type"] == "uuid_parsing" for each in faults):
+        return answer(f"There is no such thing: {faults[0]['loc'][-1]} is a UUID", 404)
+    found = [{key: each[key] for key in ("loc", "msg", "type") if key in each} for each in faults]
     first = found[0] if found else {"loc": (), "msg": "invalid"}
     where = ".".join(map(str, first["loc"]))
     return JSONResponse({"detail": f"{where}: {first['msg']}", **replies.invalid(found)}, 422)

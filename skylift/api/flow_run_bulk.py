@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Body, Request
+from fastapi import Body
 from pydantic import BaseModel
 
 from skylift.api import scopes, views
-from skylift.api.deps import FilterBody, Filtering, PartsDep
+from skylift.api.deps import FilterBody, PartsDep
+from skylift.api.histories import HistoryBody
 from skylift.api.pages import Bulk, BulkBody, Deleted, Page, PageBody, matching_ids, read_page
 from skylift.api.routing import Router
 from skylift.errors import NotFoundError
-from skylift.models.base import Instant
 from skylift.models.runs import BulkResult, FlowRun, HistoryInterval
 from skylift.models.states import StateCreate
 from skylift.store import Tx, proposals, run_times, runs
@@ -33,20 +33,11 @@ def paginate_flow_runs(parts: PartsDep, body: PageBody) -> FlowRunPage:
         return FlowRunPage(results=views.run_list(tx, rows), **page)
 
 
-class HistoryBody(Filtering):
-    """The stretch of time, and filters as everywhere."""
-
-    history_start: Instant
-    history_end: Instant
-    history_interval_seconds: float
-
-
 @router.post("/history", dependencies=[scopes.SHARED_READ])
-def read_history(parts: PartsDep, request: Request, body: HistoryBody) -> list[HistoryInterval]:
+def read_history(parts: PartsDep, body: HistoryBody) -> list[HistoryInterval]:
     """How many runs of each state were expected in each interval."""
-    seconds = body.history_interval_seconds
     with parts.store.reading() as tx:
-        return run_times.history(tx, body.narrowed(request).filters, body.history_start, body.history_end, seconds)
+        return body.read(tx, "flow_runs")
 
 
 @router.post("/lateness", dependencies=[scopes.SHARED_READ])

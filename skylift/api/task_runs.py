@@ -8,10 +8,11 @@ from fastapi import Response
 
 from skylift.api import scopes
 from skylift.api.deps import FilterBody, PartsDep
+from skylift.api.histories import HistoryBody
 from skylift.api.pages import Page, PageBody, read_page
 from skylift.api.routing import Router
 from skylift.api.scopes import CallerDep
-from skylift.models.runs import OrchestrationResult, SetState
+from skylift.models.runs import HistoryInterval, OrchestrationResult, SetState
 from skylift.models.states import State
 from skylift.models.task_runs import TaskRun, TaskRunCreate, TaskRunUpdate
 from skylift.store import Tx, task_runs
@@ -56,6 +57,13 @@ def paginate_task_runs(parts: PartsDep, body: PageBody) -> TaskRunPage:
     with parts.store.reading() as tx:
         rows, page = read_page(tx, "task_runs", body)
         return TaskRunPage(results=task_runs.view(tx, rows), **page)
+
+
+@router.post("/history", dependencies=[scopes.SHARED_READ])
+def read_history(parts: PartsDep, body: HistoryBody) -> list[HistoryInterval]:
+    """How many task runs of each state were expected in each interval."""
+    with parts.store.reading() as tx:
+        return body.read(tx, "task_runs")
 
 
 @router.get("/{task_run_id}", dependencies=[scopes.seen()])

@@ -8,7 +8,20 @@ from dataclasses import dataclass, field
 from sqlalchemy import Table
 
 from skylift.store import tables
-from skylift.store.filter_terms import EXISTS, FLAGS, IDS, KEYS, NAMES, NUMBERS, STATE_TYPES, TAGS, TEXTS, TIMES, Fields
+from skylift.store.filter_terms import (
+    EXISTS,
+    FLAGS,
+    IDS,
+    KEYS,
+    LIKE,
+    NAMES,
+    NUMBERS,
+    STATE_TYPES,
+    TAGS,
+    TEXTS,
+    TIMES,
+    Fields,
+)
 
 Link = tuple[str, str]
 """(own column, the related resource's column) that are equal where two rows belong together."""
@@ -30,6 +43,8 @@ class Resource:
     """Fields of a related row: (own column, the other table, its column)."""
     by_way_of: Mapping[str, str] = field(default_factory=dict)
     """Resources that are two steps away, and the one between."""
+    either: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Fields that ask whether one of two has it: an own column, and one of `through`."""
     referred: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
     """Fields that ask whether there is a row that refers to this one: (own column, the other table, its column)."""
 
@@ -37,6 +52,7 @@ class Resource:
 _TIMES = ("created", "updated")
 _OF_ARTIFACTS = {"key": KEYS, "flow_run_id": IDS, "task_run_id": IDS, "type": TEXTS}
 _QUEUE_NAME = {"work_queue_name": ("work_queue_id", "work_queues", "name")}
+_FLOW_NAME = {"flow_name": ("flow_id", "flows", "name")}
 _STATE = {"state.type": "state_type", "state.name": "state_name"}
 _PARENT = {"parent_flow_run_id": ("parent_task_run_id", "task_runs", "flow_run_id")}
 
@@ -54,6 +70,7 @@ RESOURCES: Mapping[str, Resource] = {
         {
             "id": IDS,
             "name": NAMES,
+            "flow_or_deployment_name": LIKE,
             "flow_id": IDS,
             "tags": TAGS,
             "paused": FLAGS,
@@ -71,7 +88,8 @@ RESOURCES: Mapping[str, Resource] = {
             "work_queues": ("work_queue_id", "id"),
             "work_pool_queues": ("work_queue_id", "id"),
         },
-        through=_QUEUE_NAME,
+        through=_QUEUE_NAME | _FLOW_NAME,
+        either={"flow_or_deployment_name": ("name", "flow_name")},
         by_way_of={"task_runs": "flow_runs"},
     ),
     "flow_runs": Resource(

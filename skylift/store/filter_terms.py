@@ -99,6 +99,7 @@ _FLAGS = {"is_null_", "exists_"}
 IDS = operators(uuid_value, "any_", "not_any_", "is_null_")
 NAMES = operators(text_value, "any_", "not_any_", "like_", "startswith_", "is_null_")
 TEXTS = operators(text_value, "any_", "not_any_", "is_null_")
+LIKE = operators(text_value, "like_")
 KEYS = operators(text_value, "any_", "not_any_", "like_", "exists_")
 TIMES = operators(time_value, "before_", "after_", "is_null_")
 NUMBERS = operators(int_value, "ge_", "le_", "is_null_")

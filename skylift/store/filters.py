@@ -52,14 +52,16 @@ def select_filtered(
     sort: str | None = None,
     limit: int | None = None,
     offset: int | None = None,
+    *,
+    most: int = MAX_LIMIT,
 ) -> Select[Any]:
-    """The rows that the wire asks for: at most 200, from `offset` on. `filters` is the body without its sort and page:
-    by resource name, the resource's own among them. Raises `InvalidError` naming what is not known."""
+    """The rows that the wire asks for: at most `most`, from `offset` on. `filters` is the body without its sort and
+    page: by resource name, the resource's own among them. Raises `InvalidError` naming what is not known."""
     return (
         select(RESOURCES[resource].table)
         .where(where(resource, filters))
         .order_by(*_order(resource, sort))
-        .limit(_limit(limit))
+        .limit(_limit(limit, most))
         .offset(_offset(offset))
     )
 
@@ -150,21 +152,27 @@ def _sql(part: Term | Group, known: Resource) -> ColumnElement[bool]:
 
 
 def _term(term: Term, known: Resource) -> ColumnElement[bool]:
+    kind = known.fields[term.field]
+    if term.field in known.either:
+        own, through = known.either[term.field]
+        return or_(_compare(known.table.c[own], kind, term), _through(term, kind, known, through))
     if term.field in known.through:
-        own, other, theirs = known.through[term.field]
-        if term.operator == "is_null_":
-            return _compare(known.table.c[own], known.fields[term.field], term)
-        table = RESOURCES[other].table
-        return known.table.c[own].in_(
-            select(table.c.id).where(_compare(table.c[theirs], known.fields[term.field], term))
-        )
+        return _through(term, kind, known, term.field)
     if term.field in known.referred:
         own, other, theirs = known.referred[term.field]
         table = RESOURCES[other].table
         there = select(table.c.id).where(table.c[theirs] == known.table.c[own]).exists()
         return there if term.value else ~there
     column = known.table.c[known.columns.get(term.field, term.field)]
-    return _compare(column, known.fields[term.field], term)
+    return _compare(column, kind, term)
+
+
+def _through(term: Term, kind: Operators, known: Resource, name: str) -> ColumnElement[bool]:
+    own, other, theirs = known.through[name]
+    if term.operator == "is_null_":
+        return _compare(known.table.c[own], kind, term)
+    table = RESOURCES[other].table
+    return known.table.c[own].in_(select(table.c.id).where(_compare(table.c[theirs], kind, term)))
 
 
 def _compare(column: Any, kind: Operators, term: Term) -> ColumnElement[bool]:
@@ -222,14 +230,14 @@ def _directed(column: Any, direction: str) -> ColumnElement[Any]:
 
 def page_of(limit: int | None, offset: int | None) -> tuple[int, int]:
     """The page that the wire asks for, as numbers. Raises `InvalidError`."""
-    return _limit(limit), _offset(offset)
+    return _limit(limit, MAX_LIMIT), _offset(offset)
 
 
-def _limit(limit: int | None) -> int:
+def _limit(limit: int | None, most: int) -> int:
     if limit is None:
-        return MAX_LIMIT
-    if limit > MAX_LIMIT:
-        raise InvalidError(f"Invalid limit: must be less than or equal to {MAX_LIMIT}.", field="limit")
+        return most
+    if limit > most:
+        raise InvalidError(f"Invalid limit: must be less than or equal to {most}.", field="limit")
     if limit < 0:
         raise InvalidError("Invalid limit: must be greater than or equal to 0.", field="limit")
     return limit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Row, select
 
@@ -13,18 +13,18 @@ from skylift.errors import InvalidError
 from skylift.models.runs import HistoryInterval, HistoryState
 from skylift.models.states import TERMINAL, StateType
 from skylift.store.engine import Tx
+from skylift.store.filter_table import RESOURCES
 from skylift.store.filters import where
-from skylift.store.tables import flow_runs
+
+Kind = Literal["flow_runs", "task_runs"]
 
 MOST_INTERVALS = 500
 LONGEST_INTERVAL = 366 * 86400
 MOST_RUNS = 50_000
 """That one question reads; of more the newest count."""
 
-_COLUMNS = tuple(
-    flow_runs.c[name]
-    for name in ("state_type", "state_name", "state_timestamp", "total_run_time", "start_time", "expected_start_time")
-)
+COLUMN_NAMES = ("state_type", "state_name", "state_timestamp", "total_run_time", "start_time", "expected_start_time")
+"""What these figures are made of; runs of tasks have them, too."""
 
 
 def estimated_run_time(run: Row[Any], now: datetime) -> float:
@@ -45,12 +45,12 @@ def lateness(run: Row[Any], now: datetime) -> float:
 
 def average_lateness(tx: Tx, filters: Mapping[str, Any]) -> float | None:
     """In seconds, of the runs that the wire's filter matches; None where there is none."""
-    runs = _newest(tx, filters)
+    runs = _newest(tx, "flow_runs", filters)
     return sum(lateness(run, tx.now) for run in runs) / len(runs) if runs else None
 
 
 def history(
-    tx: Tx, filters: Mapping[str, Any], start: datetime, end: datetime, seconds: float
+    tx: Tx, kind: Kind, filters: Mapping[str, Any], start: datetime, end: datetime, seconds: float
 ) -> list[HistoryInterval]:
     """How many runs of each state were expected in each interval of so many seconds. Raises `InvalidError`."""
     if not 1 <= seconds <= LONGEST_INTERVAL:
@@ -61,8 +61,7 @@ def history(
         bounds = [start + index * interval for index in range(number + 1)]
     except OverflowError:
         raise InvalidError("The history reaches beyond the calendar", field="history_end") from None
-    expected = flow_runs.c.expected_start_time
-    runs = _newest(tx, filters, expected >= start, expected < bounds[-1]) if number else []
+    runs = _newest(tx, kind, filters, (start, bounds[-1])) if number else []
     counts: Counter[tuple[int, str, str]] = Counter()
     run_times: dict[tuple[int, str, str], float] = defaultdict(float)
     delays: dict[tuple[int, str, str], float] = defaultdict(float)
@@ -89,6 +88,12 @@ def history(
     ]
 
 
-def _newest(tx: Tx, filters: Mapping[str, Any], *conditions: Any) -> list[Row[Any]]:
-    query = select(*_COLUMNS).where(where("flow_runs", filters), *conditions)
-    return tx.all(query.order_by(flow_runs.c.expected_start_time.desc()).limit(MOST_RUNS))
+def _newest(
+    tx: Tx, kind: Kind, filters: Mapping[str, Any], expected_within: tuple[datetime, datetime] | None = None
+) -> list[Row[Any]]:
+    table = RESOURCES[kind].table
+    expected = table.c.expected_start_time
+    query = select(*(table.c[name] for name in COLUMN_NAMES)).where(where(kind, filters))
+    if expected_within:
+        query = query.where(expected >= expected_within[0], expected < expected_within[1])
+    return tx.all(query.order_by(expected.desc()).limit(MOST_RUNS))

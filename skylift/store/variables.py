@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, select
 
+from skylift import form_values
 from skylift.errors import ConflictError, InvalidError, NotFoundError
 from skylift.ids import new_id
 from skylift.models.stored_values import Variable, VariableCreate, VariableUpdate
@@ -47,6 +48,11 @@ def values(tx: Tx, names: Iterable[str]) -> dict[str, Any]:
         return {}
     rows = tx.all(select(variables.c.name, variables.c.value).where(variables.c.name.in_(wanted)))
     return {row.name: row.value for row in rows}
+
+
+def told(tx: Tx, form: Mapping[str, Any]) -> form_values.Resolved:
+    """What the values of a form stand for, variables among them."""
+    return form_values.resolve(form, values(tx, set(form_values.variable_names(form))))
 
 
 def find(

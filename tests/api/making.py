@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+from fastapi import FastAPI
 
 from skylift.api import create_app
 from skylift.dispatch import dispatch
@@ -95,9 +98,16 @@ class Api:
 def api_of(url: str, key: str = KEY) -> Iterator[Api]:
     """An API over this database, which seals with this key."""
     place = Installation(url, key=key)
-    with TestClient(create_app(place.parts), base_url="http://skylift/api/", raise_server_exceptions=False) as http:
+    with client_of(create_app(place.parts)) as http:
         yield Api(http, place)
     place.close()
+
+
+@contextmanager
+def client_of(app: FastAPI) -> Iterator[TestClient]:
+    """Paths are relative to `/api/`; faults of the server come back as answers."""
+    with TestClient(app, base_url="http://skylift/api/", raise_server_exceptions=False) as http:
+        yield http
 
 
 def attempt_id_of(container: Container) -> UUID:

@@ -93,7 +93,7 @@ def test_requests_that_do_not_fit_are_answered_without_their_inputs(client: Test
     assert ["body", "data"] in [each["loc"] for each in body["exception_detail"]]
     assert secret not in answer.text
     assert client.post("flows/", content=b"{").status_code == 422
-    assert client.get("flows/no-uuid").status_code == 422
+    assert client.get("flows/no-uuid").status_code == 404
     assert client.get("nothing/here").json() == {"detail": "Not Found"}
 
 
@@ -104,3 +104,11 @@ def test_an_unknown_filter_is_named(client: TestClient) -> None:
     too_many = client.post("flows/filter", json={"limit": 201})
     assert too_many.status_code == 422
     assert "must be less than or equal to 200." in too_many.text
+
+
+@pytest.mark.parametrize("path", ["flows/undefined", "flow_runs/x/graph-v2", "block_documents/1", "ui/task_runs/é"])
+def test_what_is_no_id_is_nothings_id(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "UUID" in answer.json()["detail"]
+    assert "undefined" not in answer.text

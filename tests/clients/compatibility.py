@@ -29,22 +29,23 @@ NOT_SUPPORTED = {
     r"DELETE /automations/owned-by/\{\}": "202: there are none; clients send it with every deployment",
     r"(GET /automations/related-to/\{\}|POST /automations/(filter|count))": "there are none yet",
     r"POST /work_queues/": "422: there is no default pool; `--pool` is missing",
+    r"POST /saved_searches/filter": "there are none: addresses of pages hold their filters",
     r"GET /csrf-token": "422: credentials are in headers, so there is nothing to forge; clients know this answer",
 }
 # Routes that differ in something that a client may see.
 NOTES = {
     r"GET /collections/views/\{\}": "`aggregate-worker-metadata`, the one view that clients read; others are a 404",
     r"GET /work_queues/name/\{\}": "where one pool only has a queue of this name; else 404",
+    r"GET /admin/settings": "what switches analytics and advertisement off, and nothing else",
+    r"POST /ui/schemas/validate": "templates (Jinja) as values are refused with a sentence",
     r"GET /admin/version": "the version of the dialect, 3.99.0",
     r"POST /(work_pools/\{\}/get_scheduled_flow_runs)": "for pools that workers pull from",
 }
 # Why a route is not there; clients get 404. The first that fits counts.
 REASONS = {
-    r".* /ui/.*": "only Prefect's own web page asks for it",
-    r".* /saved_searches/.*": "kept for Prefect's own web page",
-    r".* /flow_runs/\{\}/graph(-v2)?": "only Prefect's own web page draws it",
-    r".* /task_runs/history": "only Prefect's own web page draws it",
-    r".* /admin/settings": "the server's settings are the operator's, not every reader's",
+    r".* /ui/task_runs/(count|dashboard/counts)": "only the first generation of Prefect's own web page asks for it",
+    r".* /saved_searches/.*": "only the first generation of Prefect's own web page keeps them",
+    r".* /flow_runs/\{\}/graph": "`graph-v2` took its place",
     r".* /block_types/install_system_block_types": "the system's block types are there from the first start",
     r".* /task_workers/filter": "background tasks (`task.serve()`, `.delay()`) are not served",
     r"WEBSOCKET /task_runs/subscriptions/scheduled": "background tasks (`task.serve()`, `.delay()`) are not served",
