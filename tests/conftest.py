@@ -106,6 +106,12 @@ class Databases:
             finally:
                 conn.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
+    @property
+    def tools(self) -> Path:
+        """Where PostgreSQL's own programs are, of the version that the session's server has."""
+        found: Path = self._postgres_template[0].bin_path
+        return found
+
     @cached_property
     def _sqlite_template(self) -> Path:
         path = self.folder / "template.db"

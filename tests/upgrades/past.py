@@ -167,11 +167,11 @@ LISTS: dict[str, Any] = {
 }
 SINGLE = (
     "admin/storage api_keys/ skylift/installation skylift/webhooks/ skylift/webhooks/hook/deliveries"
-    " v2/concurrency_limits/database skylift/work_pools/pool/slots"
+    " v2/concurrency_limits/database"
 ).split()
 PARTS = {
     "flow_runs": ("flow_runs/{}/states",),
-    "deployments": ("deployments/{}/schedules", "skylift/deployments/{}/slots"),
+    "deployments": ("deployments/{}/schedules",),
 }
 
 

