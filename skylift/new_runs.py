@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -17,21 +19,36 @@ from skylift.store import Tx, deployments, flows, pools, runs, variables
 from skylift.store.engine import TryAgainError
 
 
-def of_deployment(tx: Tx, deployment: Row[Any], wanted: DeploymentRunCreate, **given: Any) -> tuple[Row[Any], bool]:
-    """A run of the deployment, and whether it is new: an idempotency key that was used brings the old one.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A run that can be written as it is."""
 
-    `given`: columns that no client sets, such as who has made it.
-    """
+    values: dict[str, Any]
+    """Columns; those that are missing take their defaults."""
+    first: State
+
+
+def of_deployment(tx: Tx, deployment: Row[Any], wanted: DeploymentRunCreate) -> tuple[Row[Any], bool]:
+    """A run of the deployment, and whether it is new: an idempotency key that was used brings the old one."""
     if wanted.idempotency_key:
         known = runs.by_idempotency_key(tx, deployment.flow_id, wanted.idempotency_key)
         if known:
             return known, False
+    pool = pools.find(tx, deployment.work_pool_id) if deployment.work_pool_id else None
+    return _create(tx, draft(tx, deployment, pool, wanted)), True
+
+
+def draft(tx: Tx, deployment: Row[Any], pool: Row[Any] | None, wanted: DeploymentRunCreate, **given: Any) -> Draft:
+    """A run of the deployment, checked and not yet written; `pool` is the deployment's. Raises `InvalidError`, and what
+    `check_run` raises.
+
+    `given`: columns that no client sets, such as who has made it.
+    """
     name = wanted.name or random_name()
     parameters = from_form(variables.told(tx, {**deployment.parameters, **wanted.parameters}))
     enforce = wanted.enforce_parameter_schema
     if deployment.enforce_parameter_schema if enforce is None else enforce:
         check_parameters(deployment.parameter_openapi_schema, parameters)
-    pool = pools.find(tx, deployment.work_pool_id) if deployment.work_pool_id else None
     queue_id = deployment.work_queue_id
     if pool:
         check_run(pool.base_job_template, deployment, name, wanted.job_variables)
@@ -52,7 +69,15 @@ def of_deployment(tx: Tx, deployment: Row[Any], wanted: DeploymentRunCreate, **g
         "work_pool_id": pool.id if pool else None,
         "work_queue_id": queue_id if pool else None,
     }
-    return _create(tx, values | given, _first(tx, wanted.state, StateType.SCHEDULED)), True
+    return Draft(values | given, _first(tx, wanted.state, StateType.SCHEDULED))
+
+
+def write(tx: Tx, drafts: Sequence[Draft]) -> list[dict[str, Any]]:
+    """Write these runs; their rows. Raises `TryAgainError` where one has an idempotency key that was just used."""
+    try:
+        return runs.create_many(tx, [(each.values, each.first) for each in drafts])
+    except IntegrityError as error:
+        raise TryAgainError("Another request has just made a run with this idempotency key") from error
 
 
 def alone(tx: Tx, wanted: FlowRunCreate) -> tuple[Row[Any], bool]:
@@ -71,7 +96,7 @@ def alone(tx: Tx, wanted: FlowRunCreate) -> tuple[Row[Any], bool]:
         check_run(pool.base_job_template, deployment, values["name"], wanted.job_variables)
         queue = pools.ensure_queue(tx, pool, wanted.work_queue_name)
         values |= {"work_pool_id": pool.id, "work_queue_id": queue.id}
-    return _create(tx, values, _first(tx, wanted.state, StateType.PENDING)), True
+    return _create(tx, Draft(values, _first(tx, wanted.state, StateType.PENDING))), True
 
 
 def change(tx: Tx, run_id: UUID, changes: FlowRunUpdate) -> None:
@@ -85,12 +110,8 @@ def change(tx: Tx, run_id: UUID, changes: FlowRunUpdate) -> None:
     runs.change(tx, run_id, changes)
 
 
-def _create(tx: Tx, values: dict[str, Any], first: State) -> Row[Any]:
-    try:
-        made = runs.create_many(tx, [(values, first)])[0]
-    except IntegrityError as error:
-        raise TryAgainError("Another request has just made a run with this idempotency key") from error
-    return runs.by_id(tx, made["id"])
+def _create(tx: Tx, wanted: Draft) -> Row[Any]:
+    return runs.by_id(tx, write(tx, [wanted])[0]["id"])
 
 
 def _first(tx: Tx, wanted: StateCreate | None, default: StateType) -> State:

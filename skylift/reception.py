@@ -5,18 +5,17 @@ The API and the functions of the platforms call the same; neither knows more of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from sqlalchemy.exc import ProgrammingError
 
 from skylift import replies, trigger
-from skylift.errors import InvalidError, NotFoundError
-from skylift.json_text import fault_of
+from skylift.errors import NotFoundError
+from skylift.models.webhooks import Receipt
 from skylift.parts import Parts
 from skylift.replies import Reply
-from skylift.webhooks.deliveries import MAX_BODY, Delivery
-from skylift.webhooks.errors import TooLargeError
+from skylift.webhooks.deliveries import Delivery
 
 PREFIX = "/hooks/"
 ORIGIN = "webhook-request-origin"
@@ -25,21 +24,27 @@ ORIGIN = "webhook-request-origin"
 def deliver(parts: Parts, webhook_id: str, delivery: Delivery) -> Reply:
     """Make a run of this delivery; the same delivery again gets the same answer. Raises as `skylift.trigger.trigger`;
     then nothing was made."""
-    _check(delivery)
-    if delivery.header("x-github-event") == "ping":
-        trigger.verify(parts, _known(webhook_id), delivery)
-        return Reply(200, {"detail": "The webhook is there, and the signature is right"})
-    receipt = trigger.trigger(parts, _known(webhook_id), delivery)
-    if isinstance(receipt, trigger.Handshake):
-        return Reply(200, {"validationResponse": str(receipt)})
-    return Reply(202, receipt.model_dump(mode="json"))
+    return _told(trigger.trigger(parts, _id(webhook_id), delivery))
+
+
+def deliver_all(parts: Parts, posted: Sequence[tuple[str, Delivery]]) -> list[Reply]:
+    """As `deliver`, for what came in at the same moment: each gets its own answer, be it an error's. Never raises."""
+    try:
+        answers: Sequence[trigger.Answer | Exception] = trigger.trigger_all(
+            parts, [(_id(webhook_id), delivery) for webhook_id, delivery in posted]
+        )
+    except Exception as error:
+        answers = [error] * len(posted)
+    return [
+        replies.of_error(answer, f"POST {PREFIX}{webhook_id}") if isinstance(answer, Exception) else _told(answer)
+        for answer, (webhook_id, _) in zip(answers, posted, strict=True)
+    ]
 
 
 def consent(parts: Parts, webhook_id: str, delivery: Delivery) -> Reply:
     """Say that events may be sent here: CloudEvents' senders ask before the first one, and Event Grid with the token in
     the address."""
-    _check(delivery)
-    trigger.verify(parts, _known(webhook_id), delivery)
+    trigger.verify(parts, _id(webhook_id), delivery)
     headers = {"Allow": "POST"}
     if origin := delivery.header(ORIGIN):
         headers |= {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*"}
@@ -67,18 +72,19 @@ def answer(parts: Parts, method: str, path: str, delivery: Callable[[], Delivery
         return replies.of_error(error, f"{method} {path}")
 
 
-def _check(delivery: Delivery) -> None:
-    """Before anything is looked up."""
-    if len(delivery.body) > MAX_BODY:
-        raise TooLargeError(f"The body has {len(delivery.body)} bytes, and webhooks take {MAX_BODY} at most")
-    if any("\0" in text for pair in delivery.query.items() for text in pair):
-        raise InvalidError("A path or query may not hold NUL characters")
-    if fault := fault_of(delivery.body):
-        raise InvalidError(fault)
-
-
-def _known(webhook_id: str) -> UUID:
+def _id(text: str) -> UUID:
+    """Of what is none, the one that no webhook has."""
     try:
-        return UUID(webhook_id)
+        return UUID(text)
     except ValueError:
-        raise NotFoundError("There is no webhook here: its address is /hooks/ and its id") from None
+        return UUID(int=0)
+
+
+def _told(answer: trigger.Answer) -> Reply:
+    match answer:
+        case trigger.Ping():
+            return Reply(200, {"detail": "The webhook is there, and the signature is right"})
+        case trigger.Handshake():
+            return Reply(200, {"validationResponse": str(answer)})
+        case Receipt():
+            return Reply(202, answer.model_dump(mode="json"))

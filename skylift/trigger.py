@@ -1,71 +1,77 @@
-"""The verb trigger: a delivery to a webhook becomes a flow run.
+"""The verb trigger: deliveries to webhooks become flow runs.
 
-In stages: the sender is verified, the body read, the run that it asks for worked out, all without a transaction but one
-short look; then one transaction that writes the delivery down and makes its run. The same delivery finds what the first
-one wrote, and gets its answer. What makes the run due wakes dispatch once that is committed.
+In stages: senders are verified, bodies read, the runs that they ask for worked out, all without a transaction but one
+short look; then one transaction that writes the deliveries down and makes their runs (`webhook_runs`). However many
+have come in at the same moment, each stage is gone through once. The same delivery finds what the first one wrote, and
+gets its answer. What makes the runs due wakes dispatch once that is committed.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from skylift import new_runs
-from skylift.errors import ConflictError, SkyliftError
-from skylift.ids import new_id
-from skylift.models.runs import DeploymentRunCreate
-from skylift.models.states import StateCreate, StateDetails, StateType
-from skylift.models.webhooks import Outcome, Receipt, SignatureKind
+from skylift import faults
+from skylift.errors import ConflictError, NotFoundError, SkyliftError
+from skylift.models.webhooks import Receipt, SignatureKind
 from skylift.parts import Parts
-from skylift.store import Tx, deployments, webhooks
+from skylift.store import prepared, tables, webhooks
 from skylift.store.engine import StoreBusyError, TryAgainError
+from skylift.webhook_runs import GONE, Order, make_all
 from skylift.webhooks import mapping, payloads, signatures
-from skylift.webhooks.deliveries import MAX_BODY, Delivery
-from skylift.webhooks.errors import TooLargeError
+from skylift.webhooks.deliveries import Delivery
 from skylift.webhooks.payloads import Payload
 
+log = logging.getLogger(__name__)
+
 LONGEST_KEY = 1_000
-LABEL = "skylift.webhook"
-_writers = Lock()
-GONE = "The deployment of this webhook is gone: give it another one, or delete it"
+NOT_YET = AssertionError("A delivery was left without an answer")
 
 
 class Handshake(str):
     """The code that a sender wants back before it sends anything."""
 
 
-def trigger(parts: Parts, webhook_id: UUID, delivery: Delivery) -> Receipt | Handshake:
+class Ping:
+    """GitHub's, which only wants to know whether the webhook is there."""
+
+
+Answer = Receipt | Handshake | Ping
+Unseal = Callable[[str], Any]
+"""From what is sealed to the value."""
+
+
+def trigger(parts: Parts, webhook_id: UUID, delivery: Delivery) -> Answer:
     """Make the run that this delivery asks for. Raises `NotFoundError`, `SignatureError`, `TooLargeError`,
     `MediaTypeError`, `InvalidError` and `ConflictError`; then nothing was made.
     """
-    if len(delivery.body) > MAX_BODY:
-        raise TooLargeError(f"The body has {len(delivery.body)} bytes, and webhooks take {MAX_BODY} at most")
-    found = _find(parts, webhook_id)
-    hook, signed = found.hook, _verified(parts, found, delivery)
-    try:
-        payload = payloads.read(delivery)
-        if payload.handshake:
-            return Handshake(payload.handshake)
-        wanted = mapped(found, delivery, payload)
-        with _turn(parts):
-            return parts.store.transaction(_make, hook, wanted, _dedupe_key(payload, signed))
-    except (TryAgainError, StoreBusyError):
-        raise
-    except SkyliftError as error:
-        # Nobody but a sender that is known gets here: others cannot fill the table.
-        parts.store.transaction(webhooks.note_refused, hook.id, str(error))
-        raise
+    answer = trigger_all(parts, [(webhook_id, delivery)])[0]
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
-def _turn(parts: Parts) -> AbstractContextManager[object]:
-    """A file has one writer at a time, and sends others to sleep for a while: threads queue up here instead."""
-    return _writers if parts.store.answers_at_once else nullcontext()
+def trigger_all(parts: Parts, asked: Sequence[tuple[UUID, Delivery]]) -> list[Answer | Exception]:
+    """As `trigger`, for deliveries that came in at the same moment: what one of them would raise is its answer, and
+    keeps none of the others from theirs. Raises only where the database cannot be read."""
+    found = _find(parts, (webhook_id for webhook_id, _ in asked))
+    cases = [_Case(webhook_id, delivery) for webhook_id, delivery in asked]
+    unseal = cache(parts.sealer.open)
+    for case in cases:
+        case.judge(found.get(case.webhook_id), unseal)
+    ordered = [(case, case.order) for case in cases if case.order]
+    for (case, _), made in zip(ordered, _make(parts, [order for _, order in ordered]), strict=True):
+        case.answer = made
+    _note_refused(parts, [case for case in cases if case.is_refused])
+    return [case.answer for case in cases]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +83,56 @@ class Found:
     now: datetime
 
 
-def _find(parts: Parts, webhook_id: UUID) -> Found:
+@dataclass(slots=True)
+class _Case:
+    """A delivery under way."""
+
+    webhook_id: UUID
+    delivery: Delivery
+    is_known: bool = False
+    """Whether its sender is."""
+    order: Order | None = None
+    answer: Answer | Exception = NOT_YET
+
+    def judge(self, found: Found | None, unseal: Unseal) -> None:
+        """Work out what it asks for: its order, or the answer already."""
+        try:
+            self.delivery.check()
+            if not found:
+                raise NotFoundError(webhooks.UNKNOWN)
+            signed = _verified(found, self.delivery, unseal)
+            if self.delivery.header("x-github-event") == "ping":
+                self.answer = Ping()
+                return
+            self.is_known = True
+            payload = payloads.read(self.delivery)
+            if payload.handshake:
+                self.answer = Handshake(payload.handshake)
+                return
+            wanted = mapped(found, self.delivery, payload)
+            self.order = Order(found.hook, wanted, _dedupe_key(payload, signed))
+        except Exception as error:  # whatever it is, it is this delivery's alone
+            self.answer = error
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it is written down. Of senders that are known only: others could fill the table."""
+        is_final = isinstance(self.answer, SkyliftError) and not isinstance(self.answer, TryAgainError | StoreBusyError)
+        return self.is_known and is_final
+
+
+def _find(parts: Parts, webhook_ids: Iterable[UUID]) -> dict[UUID, Found]:
     with parts.store.reading() as tx:
-        hook = webhooks.by_id(tx, webhook_id)
-        return Found(hook, deployments.find(tx, hook.deployment_id), tx.now)
+        hooks = prepared.every(tx, tables.webhooks.c.id, set(webhook_ids))
+        ids = {hook.deployment_id for hook in hooks}
+        deployments = {row.id: row for row in prepared.every(tx, tables.deployments.c.id, ids)}
+        return {hook.id: Found(hook, deployments.get(hook.deployment_id), tx.now) for hook in hooks}
 
 
-def _verified(parts: Parts, found: Found, delivery: Delivery) -> str | None:
+def _verified(found: Found, delivery: Delivery, unseal: Unseal) -> str | None:
     """A digest of what was signed."""
     hook, now = found.hook, found.now
-    secrets = parts.sealer.open(hook.secrets)
+    secrets = unseal(hook.secrets)
     is_old_valid = hook.previous_until is not None and now < hook.previous_until
     known = secrets if is_old_valid else secrets[:1]
     signed = signatures.verify(SignatureKind(hook.kind), known, delivery, now=now, window=hook.replay_window)
@@ -97,7 +143,11 @@ def _verified(parts: Parts, found: Found, delivery: Delivery) -> str | None:
 
 def verify(parts: Parts, webhook_id: UUID, delivery: Delivery) -> None:
     """Only whether the sender is known. Raises as `trigger`."""
-    _verified(parts, _find(parts, webhook_id), delivery)
+    delivery.check()
+    found = _find(parts, [webhook_id]).get(webhook_id)
+    if not found:
+        raise NotFoundError(webhooks.UNKNOWN)
+    _verified(found, delivery, parts.sealer.open)
 
 
 def mapped(found: Found, delivery: Delivery, payload: Payload) -> mapping.Wanted:
@@ -119,33 +169,23 @@ def _dedupe_key(payload: Payload, signed: str | None) -> str | None:
     return header if header and len(header) <= LONGEST_KEY and "\0" not in header else None
 
 
-def _make(tx: Tx, hook: Row[Any], wanted: mapping.Wanted, key: str | None) -> Receipt:
-    """The whole of it: the delivery, and its run."""
-    if not wanted.is_wanted:
-        return webhooks.take(tx, hook.id, key, Outcome.SKIPPED, None)[0]
-    run_id = new_id()
-    receipt, is_new = webhooks.take(tx, hook.id, key, Outcome.RUN, run_id)
-    if not is_new:
-        return receipt
-    deployment = deployments.find(tx, hook.deployment_id)
-    if not deployment:
-        raise ConflictError(GONE)
-    made_by = {"id": str(hook.id), "type": "WEBHOOK", "display_value": hook.name}
-    run, was_made = new_runs.of_deployment(tx, deployment, _order(hook, wanted), id=run_id, created_by=made_by)
-    if was_made:
-        return receipt
-    webhooks.brings_known_run(tx, receipt.delivery_id, run.id)
-    return receipt.model_copy(update={"flow_run_id": run.id})
+def _make(parts: Parts, orders: Sequence[Order]) -> Sequence[Receipt | Exception]:
+    if not orders:
+        return []
+    try:
+        return parts.store.transaction(make_all, orders)
+    except (StoreBusyError, OperationalError, InterfaceError) as error:  # which is none of them's fault
+        return [error] * len(orders)
+    except Exception as error:
+        if len(orders) == 1:
+            return [error]
+        return [_make(parts, [order])[0] for order in orders]
 
 
-def _order(hook: Row[Any], wanted: mapping.Wanted) -> DeploymentRunCreate:
-    at = StateDetails(scheduled_time=wanted.start_time)
-    return DeploymentRunCreate(
-        name=wanted.name,
-        state=StateCreate(type=StateType.SCHEDULED, state_details=at),
-        parameters=wanted.parameters,
-        job_variables=wanted.job_variables,
-        idempotency_key=wanted.idempotency_key,
-        tags=wanted.tags,
-        labels={LABEL: hook.name},
-    )
+def _note_refused(parts: Parts, refused: Sequence[_Case]) -> None:
+    if not refused:
+        return
+    try:
+        parts.store.transaction(webhooks.note_refused, [(case.webhook_id, str(case.answer)) for case in refused])
+    except Exception as error:  # the others' runs are made, and their senders are to be told so
+        log.warning("%s refused deliveries could not be written down: %s", len(refused), faults.told(error))

@@ -13,6 +13,7 @@ from skylift.errors import InvalidError
 from skylift.ids import new_id, new_token
 from skylift.models.webhooks import (
     NewWebhook,
+    Receipt,
     SignatureKind,
     Trial,
     Webhook,
@@ -23,7 +24,7 @@ from skylift.models.webhooks import (
 )
 from skylift.parts import Parts
 from skylift.store import deployments, webhooks
-from skylift.trigger import Found, Handshake, mapped, trigger
+from skylift.trigger import Found, mapped, trigger
 from skylift.webhooks import mapping, payloads, signatures
 from skylift.webhooks.deliveries import Delivery
 
@@ -68,10 +69,10 @@ def try_out(parts: Parts, name: str, wanted: WebhookTest) -> Trial:
     delivery = Delivery(body, headers | signatures.sign(kind, secret, body, now=found.now))
     if wanted.dry_run:
         return Trial(would_be=asdict(mapped(found, delivery, payloads.read(delivery))))
-    receipt = trigger(parts, hook.id, delivery)
-    if isinstance(receipt, Handshake):
-        raise InvalidError("This is a handshake, which makes no run", field="body")
-    return Trial(receipt=receipt)
+    answer = trigger(parts, hook.id, delivery)
+    if not isinstance(answer, Receipt):
+        raise InvalidError("This is a handshake or a ping, which makes no run", field="body")
+    return Trial(receipt=answer)
 
 
 def shown(row: Row[Any]) -> Webhook:

@@ -99,6 +99,7 @@ def create_app(parts: Parts, *, is_trusted: bool = False, pages: Sequence[BaseRo
     )
     app.state.parts = parts
     app.state.is_trusted = is_trusted
+    hooks.install(app, parts)
     errors.install(app)
     app.add_middleware(RequestLimits)
     _let_in(app, parts.settings.ui_origins)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from threading import Lock
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -99,6 +100,8 @@ class Store:
         self.readers = self.engine
         if self.dialect == "postgresql":
             self.readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        # A file has one writer at a time, and sends others to sleep for a while: threads queue up here instead.
+        self._turn: AbstractContextManager[object] = Lock() if self.dialect == "sqlite" else nullcontext()
         self._installation_id: UUID | None = None
 
     def _engine(self, isolation_level: str | None, pool_size: int) -> Engine:
@@ -133,7 +136,7 @@ class Store:
         """Run `work(tx, …)` in one write transaction and commit it; again from the start where it lost a race."""
         for turn in range(ATTEMPTS):
             try:
-                with self.engine.connect() as conn:
+                with self._turn, self.engine.connect() as conn:
                     conn = conn.execution_options(skylift_write=True)
                     with conn.begin():
                         tx = Tx(conn, self._now)

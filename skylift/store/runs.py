@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -81,6 +81,16 @@ def find(tx: Tx, run_id: UUID) -> Row[Any] | None:
 def by_idempotency_key(tx: Tx, flow_id: UUID, key: str) -> Row[Any] | None:
     """The flow's run that was made with this key."""
     return tx.one(select(flow_runs).where(flow_runs.c.flow_id == flow_id, flow_runs.c.idempotency_key == key))
+
+
+def ids_by_idempotency_key(tx: Tx, keys: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], UUID]:
+    """The runs that were made with these keys of these flows."""
+    if not keys:
+        return {}
+    flows, texts = ({key[place] for key in keys} for place in (0, 1))
+    query = select(flow_runs.c.flow_id, flow_runs.c.idempotency_key, flow_runs.c.id)
+    rows = tx.all(query.where(flow_runs.c.flow_id.in_(flows), flow_runs.c.idempotency_key.in_(texts)))
+    return {(row.flow_id, row.idempotency_key): row.id for row in rows}
 
 
 def state(tx: Tx, state_id: UUID) -> State:

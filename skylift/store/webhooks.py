@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, select, update
 
 from skylift.errors import ConflictError, NotFoundError
 from skylift.ids import new_id
@@ -16,10 +17,15 @@ from skylift.store.engine import TryAgainError, Tx
 from skylift.store.inserts import insert_if_new
 from skylift.store.tables import webhook_deliveries, webhooks
 
+UNKNOWN = "There is no webhook here: its address is /hooks/ and its id"
 LONGEST_REASON = 1_000
 """Characters that are kept of why a delivery was refused."""
 MOST_DELETED = 1_000
 """Deliveries that go along with their webhook in its transaction."""
+_TAKEN = select(webhook_deliveries).where(
+    webhook_deliveries.c.webhook_id.in_(bindparam("hooks", expanding=True)),
+    webhook_deliveries.c.dedupe_key.in_(bindparam("texts", expanding=True)),
+)
 
 
 def create(tx: Tx, wanted: WebhookCreate, webhook_id: UUID, sealed: str) -> Row[Any]:
@@ -36,7 +42,7 @@ def by_id(tx: Tx, webhook_id: UUID) -> Row[Any]:
     """Raises `NotFoundError`."""
     row = prepared.first(tx, webhooks.c.id, webhook_id)
     if not row:
-        raise NotFoundError("There is no webhook here: its address is /hooks/ and its id")
+        raise NotFoundError(UNKNOWN)
     return row
 
 
@@ -91,37 +97,43 @@ def remove(tx: Tx, name: str) -> None:
 # -- deliveries -------------------------------------------------------------------------------------------------------
 
 
-def take(
-    tx: Tx, webhook_id: UUID, dedupe_key: str | None, outcome: Outcome, run_id: UUID | None
-) -> tuple[Receipt, bool]:
-    """The receipt for this delivery, and whether it is new: of the same one twice the second gets the first's."""
-    delivery_id = new_id()
-    values = _line(tx, delivery_id, webhook_id, dedupe_key or str(delivery_id), outcome) | {"flow_run_id": run_id}
-    if insert_if_new(tx, webhook_deliveries, values):
-        return Receipt(delivery_id=delivery_id, outcome=outcome, flow_run_id=run_id), True
-    row = tx.one(
-        select(webhook_deliveries).where(
-            webhook_deliveries.c.webhook_id == webhook_id, webhook_deliveries.c.dedupe_key == values["dedupe_key"]
-        )
-    )
-    if not row:
-        raise TryAgainError("The same delivery is just being taken by another request: send it again")
-    return Receipt(delivery_id=row.id, outcome=row.outcome, flow_run_id=row.flow_run_id), False
+Key = tuple[UUID, str]
+"""A delivery's webhook, and what it is known by there."""
 
 
-def brings_known_run(tx: Tx, delivery_id: UUID, run_id: UUID) -> None:
-    """Its idempotency key is that of a run that is there already."""
-    tx.run(update(webhook_deliveries).where(webhook_deliveries.c.id == delivery_id).values(flow_run_id=run_id))
+def receipts(tx: Tx, keys: Collection[Key]) -> dict[Key, Receipt]:
+    """The receipts of those of these deliveries that were taken already."""
+    if not keys:
+        return {}
+    hooks, texts = ({key[place] for key in keys} for place in (0, 1))
+    rows = tx.all(_TAKEN, {"hooks": list(hooks), "texts": list(texts)})
+    found = {(row.webhook_id, row.dedupe_key): row for row in rows}
+    return {
+        key: Receipt(delivery_id=found[key].id, outcome=found[key].outcome, flow_run_id=found[key].flow_run_id)
+        for key in keys
+        if key in found
+    }
 
 
-def note_refused(tx: Tx, webhook_id: UUID, reason: str) -> None:
-    """It was signed well, and could not be made a run. It may come again."""
-    if not tx.one(select(webhooks.c.id).where(webhooks.c.id == webhook_id)):
-        return
-    delivery_id = new_id()
-    values = _line(tx, delivery_id, webhook_id, str(delivery_id), Outcome.REFUSED)
-    told = reason.replace("\0", "\N{REPLACEMENT CHARACTER}")[:LONGEST_REASON]
-    tx.run(insert(webhook_deliveries).values(**values | {"reason": told}))
+def take(tx: Tx, taken: Mapping[Key, Receipt]) -> None:
+    """Write these down. The database's `IntegrityError` where another has just taken one of them."""
+    lines = [
+        _line(tx, each.delivery_id, webhook_id, text, each.outcome, flow_run_id=each.flow_run_id)
+        for (webhook_id, text), each in sorted(taken.items())
+    ]
+    prepared.add(tx, webhook_deliveries, *lines)
+
+
+def note_refused(tx: Tx, refused: Sequence[tuple[UUID, str]]) -> None:
+    """Deliveries, by webhook, that were signed well and could not be made a run, each with the reason. They may come
+    again."""
+    known = {row.id for row in prepared.every(tx, webhooks.c.id, {webhook_id for webhook_id, _ in refused})}
+    lines = []
+    for webhook_id, reason in refused:
+        if webhook_id in known:
+            delivery_id, told = new_id(), reason.replace("\0", "\N{REPLACEMENT CHARACTER}")[:LONGEST_REASON]
+            lines.append(_line(tx, delivery_id, webhook_id, str(delivery_id), Outcome.REFUSED, reason=told))
+    prepared.add(tx, webhook_deliveries, *lines)
 
 
 def deliveries_of(tx: Tx, webhook_id: UUID, limit: int) -> list[Row[Any]]:
@@ -131,7 +143,16 @@ def deliveries_of(tx: Tx, webhook_id: UUID, limit: int) -> list[Row[Any]]:
     return tx.all(query.order_by(at.desc(), key.desc()).limit(limit))
 
 
-def _line(tx: Tx, delivery_id: UUID, webhook_id: UUID, dedupe_key: str, outcome: Outcome) -> dict[str, Any]:
+def _line(
+    tx: Tx,
+    delivery_id: UUID,
+    webhook_id: UUID,
+    dedupe_key: str,
+    outcome: Outcome,
+    *,
+    flow_run_id: UUID | None = None,
+    reason: str | None = None,
+) -> dict[str, Any]:
     received: datetime = tx.now
     return {
         "id": delivery_id,
@@ -139,6 +160,6 @@ def _line(tx: Tx, delivery_id: UUID, webhook_id: UUID, dedupe_key: str, outcome:
         "received": received,
         "dedupe_key": dedupe_key,
         "outcome": str(outcome),
-        "flow_run_id": None,
-        "reason": None,
+        "flow_run_id": flow_run_id,
+        "reason": reason,
     }
