@@ -6,34 +6,43 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, func, select
+from sqlalchemy import Row, func, select
 
-from skylift import __version__
+from skylift import __version__, drift, schedule
 from skylift.models.console.base import Named
 from skylift.models.console.overview import FailureGroup, Overview, PoolStanding, Problem, ProblemKind
 from skylift.models.pools import WorkPool
 from skylift.parts import Parts
-from skylift.store import Tx, failures, pull, slots
+from skylift.store import Tx, failures, infrastructure, pull, slots, ticks
+from skylift.store.run_rows import first_line
 from skylift.store.tables import attempts, due, flow_run_timeline, work_pools
+from skylift.store.ticks import Tick
 
-MOST_GROUPS = 50
+MOST_GROUPS, NAMED = 50, 3
+SLACK = timedelta(minutes=1)
+"""What a timer may be late by."""
+LONGEST = timedelta(minutes=10)
+"""Twice the time from one tick to the next on any platform: where none was ever noted."""
+MOST_STUCK = 200
+"""Attempts whose launches are looked at."""
 
 
 def read(parts: Parts, tx: Tx, pools: Sequence[WorkPool]) -> Overview:
     """`pools`: as the API shows them."""
     failed, groups = failures.of_last_day(tx)
     standings = list(_standings(parts, tx, pools))
+    tick = ticks.last(tx)
     return Overview(
         version=__version__,
-        last_tick=None,
-        problems=[*_unserved(standings), *_unreachable(tx)],
+        last_tick=tick.at if tick else None,
+        problems=[*_timer(tx, tick), *_unserved(standings), *_unreachable(tx), *_drift(tx)],
         pools=standings,
         failures=[
             FailureGroup(
                 state_type=each.newest.state_type,
-                reason=each.newest.state_message or each.newest.state_name,
+                reason=first_line(each.newest.message) or each.newest.state_name,
                 count=each.count,
-                last_at=each.newest.state_timestamp,
+                last_at=each.newest.timestamp,
                 last_run=Named(id=each.newest.id, name=each.newest.name),
             )
             for each in groups[:MOST_GROUPS]
@@ -74,6 +83,37 @@ def _due(parts: Parts, tx: Tx) -> list[Row[Any]]:
     )
 
 
+def _timer(tx: Tx, tick: Tick | None) -> Iterator[Problem]:
+    """Nothing due is started, and no schedule continued, by the timer of an installation whose timer does not come."""
+    overdue = None if tick else schedule.next_tick(tx)
+    late_since = tick.at if tick and tx.now > tick.at + 2 * tick.every + SLACK else None
+    if overdue and overdue < tx.now - LONGEST - SLACK:
+        late_since = overdue
+    if late_since:
+        yield Problem(
+            kind=ProblemKind.TIMER,
+            message=f"The timer has not come since {late_since:%Y-%m-%d %H:%M} UTC",
+            remedy="See that `skylift serve` runs, or that the schedule of the function is switched on",
+            work_pool=None,
+            since=late_since,
+        )
+
+
+def _drift(tx: Tx) -> Iterator[Problem]:
+    """What the last look at pools' infrastructure found missing or changed."""
+    for name, row in infrastructure.all_seen(tx).items():
+        found = [f"{each.kind} {each.name} is {each.state}" for each in drift.drifted(row.value)]
+        if found:
+            more = f", and {len(found) - NAMED} more" if len(found) > NAMED else ""
+            yield Problem(
+                kind=ProblemKind.DRIFT,
+                message=f"Infrastructure of work pool {name!r}: {', '.join(found[:NAMED])}{more}",
+                remedy=f"skylift work-pool provision-infra {name}",
+                work_pool=name,
+                since=row.updated,
+            )
+
+
 def _unserved(standings: Sequence[PoolStanding]) -> Iterator[Problem]:
     for pool in standings:
         if pool.status != "NOT_READY" or not pool.due:
@@ -95,22 +135,28 @@ def _unserved(standings: Sequence[PoolStanding]) -> Iterator[Problem]:
 
 
 def _unreachable(tx: Tx) -> Iterator[Problem]:
-    """Pools with attempts of which the provider was told in vain, the last word of each."""
-    lines = flow_run_timeline.c
-    said = and_(lines.flow_run_id == attempts.c.flow_run_id, lines.attempt_id == attempts.c.id)
-    rows = tx.all(
-        select(work_pools.c.name, lines.at, lines.message, lines.remedy)
-        .select_from(
-            attempts.join(flow_run_timeline, said).join(work_pools, work_pools.c.id == attempts.c.work_pool_id)
-        )
-        .where(attempts.c.launched_at.is_(None), lines.kind == "unreachable")
+    """Pools with attempts whose launch did not get through to their provider: the last word of each."""
+    stuck = tx.all(
+        select(attempts.c.id, attempts.c.flow_run_id, work_pools.c.name)
+        .join(work_pools, work_pools.c.id == attempts.c.work_pool_id)
+        .where(attempts.c.launched_at.is_(None), attempts.c.launch_calls > 0)
+        .order_by(attempts.c.claimed_at)
+        .limit(MOST_STUCK)
+    )
+    if not stuck:
+        return
+    lines, pool_of = flow_run_timeline.c, {row.id: row.name for row in stuck}
+    said = tx.all(
+        select(flow_run_timeline)
+        .where(lines.flow_run_id.in_([row.flow_run_id for row in stuck]), lines.kind == "unreachable")
         .order_by(lines.at)
     )
-    for row in {row.name: row for row in rows}.values():
+    last = {pool_of[row.attempt_id]: row for row in said if row.attempt_id in pool_of}
+    for name, row in last.items():
         yield Problem(
             kind=ProblemKind.UNREACHABLE,
-            message=f"The provider of work pool {row.name!r} could not be reached: {row.message}",
+            message=f"The provider of work pool {name!r} could not be reached: {row.message}",
             remedy=row.remedy,
-            work_pool=row.name,
+            work_pool=name,
             since=row.at,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -32,9 +33,15 @@ def _rendered(
     parts: Parts, tx: Tx, template: JsonObject, layers: list[templates.Layer], work_pool: str
 ) -> TemplatePreview:
     try:
-        templates.check_template(template)
-        rendered = rendering.render(parts, tx, template, layers, rendering.nobody(work_pool))
+        wrong: Sequence[SkyliftError] = templates.every_problem(template, layers)
+        if not wrong:
+            rendered = rendering.render(parts, tx, template, layers, rendering.nobody(work_pool))
+            return TemplatePreview(configuration=rendered.masked(), errors=[])
     except SkyliftError as error:
-        path = error.field if isinstance(error, InvalidError) and error.field else ""
-        return TemplatePreview(configuration=None, errors=[PreviewError(path=path, message=str(error))])
-    return TemplatePreview(configuration=rendered.masked(), errors=[])
+        wrong = [error]
+    return TemplatePreview(configuration=None, errors=[_told(each) for each in wrong])
+
+
+def _told(error: SkyliftError) -> PreviewError:
+    path = error.field if isinstance(error, InvalidError) and error.field else ""
+    return PreviewError(path=path, message=str(error))

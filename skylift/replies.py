@@ -20,6 +20,7 @@ from skylift.errors import (
     UnauthorizedError,
 )
 from skylift.provider import BusyError, ProviderError, Rejected
+from skylift.provisioner import ProvisionError
 from skylift.security.sealing import SealError
 from skylift.store.engine import StoreBusyError
 from skylift.store.schema_version import NewerTablesError
@@ -45,6 +46,7 @@ STATUSES: tuple[tuple[type[SkyliftError], int], ...] = (
     (NewerTablesError, 503),
     (BusyError, 503),
     (ProviderError, 502),
+    (ProvisionError, 502),
 )
 RETRY_AFTER = 1.0
 """Seconds, where nobody knows better."""

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 from skylift import cleanup, schedule
 from skylift.parts import Parts
 from skylift.retention import retention
-from skylift.store import Tx, schema_version
+from skylift.store import Tx, schema_version, ticks
 from skylift.upcoming import Upcoming, upcoming
 from skylift.wakeups import Dispatch, Observe, Schedule, Wakeup
 from skylift_functions.deadline import Deadline
@@ -57,16 +57,24 @@ def continue_schedules(here: Installation, deadline: Deadline) -> bool:
 
 
 def look(parts: Parts) -> Upcoming:
-    """What there is to do, in one transaction; the first one of a new version brings the tables up to date."""
+    """What there is to do, in one transaction, which also notes that the timer came; the first one of a new version
+    brings the tables up to date."""
     try:
-        with parts.store.reading(together=True) as tx:
-            if schema_version.serves(parts.store.version(tx)):
-                return _upcoming(parts, tx)
+        found = parts.store.transaction(_noted, parts)
+        if found:
+            return found
     except ProgrammingError:  # there are no tables yet
         pass
     parts.store.ensure_current()
     with parts.store.reading(together=True) as tx:
         return _upcoming(parts, tx)
+
+
+def _noted(tx: Tx, parts: Parts) -> Upcoming | None:
+    if not schema_version.serves(parts.store.version(tx)):
+        return None
+    ticks.note(tx, EVERY)
+    return _upcoming(parts, tx)
 
 
 def _upcoming(parts: Parts, tx: Tx) -> Upcoming:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from skylift.cli.client import Api
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
-OVERLAP = timedelta(seconds=30)
-"""How far a line may come in after later ones and still be shown by `--follow`."""
 
 
 @click.command(
@@ -33,20 +30,20 @@ def logs(run: str, follow: bool, level: str | None, output: str) -> None:
     from skylift.cli import lookup
     from skylift.cli.output import print_json
 
+    least = LEVELS[level.upper()] if level else 0
     with connect() as api:
         found = lookup.flow_run(api, run)
-        where: dict[str, Any] = {"flow_run_id": {"any_": [found["id"]]}}
-        if level:
-            where["level"] = {"ge_": LEVELS[level.upper()]}
-        if output == JSON and not follow:
-            print_json(api.every("/logs/filter", _body(where)))
+        if follow:
+            for line in _followed(api, found["id"], least):
+                _print(line, output)
             return
-        for line in _followed(api, found["id"], where) if follow else api.every("/logs/filter", _body(where)):
-            _print(line, output)
-
-
-def _body(where: dict[str, Any]) -> dict[str, Any]:
-    return {"logs": where, "sort": "TIMESTAMP_ASC"}
+        where = {"flow_run_id": {"any_": [found["id"]]}, "level": {"ge_": least}}
+        lines = api.every("/logs/filter", {"logs": where, "sort": "TIMESTAMP_ASC"})
+    if output == JSON:
+        print_json(lines)
+        return
+    for line in lines:
+        _print(line, output)
 
 
 def _print(line: dict[str, Any], output: str) -> None:
@@ -61,27 +58,20 @@ def _print(line: dict[str, Any], output: str) -> None:
     click.echo(f"{to_the_millisecond(line['timestamp'])} | {level:8} | {line['message']}")
 
 
-def _followed(api: Api, run_id: str, where: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Each line once, until the run is over."""
+def _followed(api: Api, run_id: str, level: int) -> Iterator[dict[str, Any]]:
+    """Each line as it comes in, until the run is over."""
     from skylift.cli.client import path
-    from skylift.cli.output import instant
-    from skylift.cli.watch import EVERY, is_over
+    from skylift.cli.watch import EVERY
 
-    seen: set[str] = set()
-    over = False
+    cursor = ""
     while True:
-        ended_before = over
-        for line in api.every("/logs/filter", _body(where)):
-            if line["id"] not in seen:
-                seen.add(line["id"])
-                yield line
-                at = instant(line["timestamp"])
-                if at:
-                    where = where | {"timestamp": {"after_": (at - OVERLAP).isoformat()}}
-        if ended_before:
+        page = api.get(path("skylift", "flow_runs", run_id, "logs"), after=cursor, level=level)
+        yield from page["lines"]
+        if page["done"]:
             return
-        over = is_over(api.get(path("flow_runs", run_id)))
-        time.sleep(EVERY)
+        cursor = page["cursor"]
+        if not page["more"]:
+            time.sleep(EVERY)
 
 
 @click.command(

@@ -94,6 +94,15 @@ def planned(infrastructure: Infrastructure) -> Plan:
         return infrastructure.plan()
 
 
+def report(api: Api, name: str, plan: Plan) -> None:
+    """Tell the service what was seen, for its console. A key that may only read cannot, which changes nothing here."""
+    try:
+        api.call("PUT", path("skylift", "work_pools", name, "infrastructure", "seen"), plan.as_json())
+    except ApiError as error:
+        if error.status != 403:
+            raise
+
+
 def show_plan(name: str, plan: Plan, pool_changes: Sequence[str], output: str) -> None:
     """As a panel for people, as JSON for programs."""
     if output == JSON:
@@ -141,11 +150,11 @@ def provision(
     with in_words(), progress_of(len(plan.steps) + 1, output, "Provisioning Infrastructure") as tell:
         handover = infrastructure.apply(record, tell)
         block = block_name(name, provisioner)
-        tell(Step("block", f"{provisioner.block_type} block", block, "create"))
-        hand_over(api, name, handover, provisioner.block_type, block)
         known = api.get(path("work_pools", name, "infrastructure"))
         left = {"block": [provisioner.block_type, block], "variables": _variables_of(handover)}
-        record(known | left)
+        record(known | left)  # before: should we die in between, destroy knows what to remove
+        tell(Step("block", f"{provisioner.block_type} block", block, "create"))
+        hand_over(api, name, handover, provisioner.block_type, block)
     return handover
 
 

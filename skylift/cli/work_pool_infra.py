@@ -128,8 +128,8 @@ def provision_infra(
 @click.argument("name")
 @output_option
 def infra(name: str, output: str) -> None:
-    """Show what was made for a pool, what of it has changed since, and what it costs while nothing runs. Exits 1 where
-    something is missing or has changed."""
+    """Show what was made for a pool, what of it has changed since, and what it costs while nothing runs. The console
+    shows it from then on, too. Exits 1 where something is missing or has changed."""
     from skylift.cli import provisioning
     from skylift.cli.output import print_json, print_table
 
@@ -137,6 +137,7 @@ def infra(name: str, output: str) -> None:
         known = provisioning.recorded(api, name)
         provisioner = provisioning.provisioner_of(known["type"])
         plan = provisioning.planned(provisioning.open_infrastructure(api, provisioner, name, known["answers"]))
+        provisioning.report(api, name, plan)
     if output == JSON:
         print_json(plan.as_json())
     else:

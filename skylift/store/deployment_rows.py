@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import ColumnElement, Row, ScalarSelect, and_, func, or_, select
 
 from skylift.models.console.base import Named, RunRow
 from skylift.models.console.deployments import DeploymentRow
+from skylift.models.states import StateType
 from skylift.store import deployments, run_rows, shown
 from skylift.store.engine import Tx
 from skylift.store.tables import deployments as table
@@ -47,7 +48,7 @@ def _upcoming(tx: Tx, ids: list[UUID]) -> list[Row[Any]]:
         select(flow_runs.c.deployment_id.label("id"), func.min(flow_runs.c.expected_start_time).label("at"))
         .where(
             flow_runs.c.deployment_id.in_(ids),
-            flow_runs.c.state_type == "SCHEDULED",
+            flow_runs.c.state_type == str(StateType.SCHEDULED),
             flow_runs.c.expected_start_time > tx.now,
         )
         .group_by(flow_runs.c.deployment_id)
@@ -56,15 +57,27 @@ def _upcoming(tx: Tx, ids: list[UUID]) -> list[Row[Any]]:
 
 def _last_runs(tx: Tx, ids: list[UUID]) -> dict[UUID, RunRow]:
     """The last run of each of these whose time has come."""
-    latest = (
-        select(flow_runs.c.id)
-        .where(flow_runs.c.deployment_id == table.c.id, flow_runs.c.expected_start_time <= tx.now)
-        .order_by(flow_runs.c.expected_start_time.desc(), flow_runs.c.id.desc())
-        .limit(1)
-        .correlate(table)
-        .scalar_subquery()
-    )
-    rows = tx.all(select(latest.label("run_id")).where(table.c.id.in_(ids)))
-    wanted = [row.run_id for row in rows if row.run_id]
-    runs = run_rows.found(tx, [flow_runs.c.id.in_(wanted)], len(wanted)) if wanted else []
+    latest = [_latest(tx, type_).label(type_) for type_ in StateType]
+    last = [_last_of(row) for row in tx.all(select(table.c.id, *latest).where(table.c.id.in_(ids)))]
+    wanted = [each for each in last if each is not None]
+    runs = run_rows.these(tx, [or_(*wanted)], 2 * len(wanted)) if wanted else []
     return {run.deployment.id: run for run in runs if run.deployment}
+
+
+def _latest(tx: Tx, type_: StateType) -> ScalarSelect[Any]:
+    """When the last of a deployment's runs was due that is in such a state: found at one place of an index."""
+    of_type = (flow_runs.c.deployment_id == table.c.id, flow_runs.c.state_type == str(type_))
+    last = func.max(flow_runs.c.expected_start_time)
+    return select(last).where(*of_type, flow_runs.c.expected_start_time <= tx.now).correlate(table).scalar_subquery()
+
+
+def _last_of(row: Row[Any]) -> ColumnElement[bool] | None:
+    """Which run that is, of this row's deployment."""
+    at, type_ = max(((getattr(row, each), each) for each in StateType if getattr(row, each)), default=(None, None))
+    if at is None:
+        return None
+    return and_(
+        flow_runs.c.deployment_id == row.id,
+        flow_runs.c.state_type == str(type_),
+        flow_runs.c.expected_start_time == at,
+    )

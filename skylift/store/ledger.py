@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, union_all
 
 from skylift.store.engine import Tx
-from skylift.store.tables import flow_runs, schedule_slots
+from skylift.store.tables import flow_runs
+from skylift.store.tables import schedule_slots as table
 
 
 def of_deployment(
@@ -17,20 +18,20 @@ def of_deployment(
 ) -> list[Row[Any]]:
     """Those from `start` up to before `end` (None: no bound), the newest first: `slot`, `identity`, the run's
     id with its name and state where it is still there, and `skipped`."""
-    slot = schedule_slots.c.slot
-    bounds = [*([slot >= start] if start else []), *([slot < end] if end else [])]
+    own = table.c.deployment_id == deployment_id
+    bounds = [*([table.c.slot >= start] if start else []), *([table.c.slot < end] if end else [])]
+    identities = [row.identity for row in tx.all(select(table.c.identity).where(own).distinct())]
+    if not identities:
+        return []
+    # The table is kept by deployment, schedule and time: each schedule is asked for by itself.
+    each = [
+        select(table).where(own, table.c.identity == identity, *bounds).order_by(table.c.slot.desc()).limit(limit)
+        for identity in identities
+    ]
+    found = union_all(*(select(query.subquery()) for query in each)).subquery()
     return tx.all(
-        select(
-            slot,
-            schedule_slots.c.identity,
-            schedule_slots.c.skipped,
-            schedule_slots.c.flow_run_id,
-            flow_runs.c.name,
-            flow_runs.c.state_type,
-            flow_runs.c.state_name,
-        )
-        .outerjoin(flow_runs, flow_runs.c.id == schedule_slots.c.flow_run_id)
-        .where(schedule_slots.c.deployment_id == deployment_id, *bounds)
-        .order_by(slot.desc(), schedule_slots.c.identity)
+        select(found, flow_runs.c.name, flow_runs.c.state_type, flow_runs.c.state_name)
+        .outerjoin(flow_runs, flow_runs.c.id == found.c.flow_run_id)
+        .order_by(found.c.slot.desc(), found.c.identity)
         .limit(limit)
     )

@@ -13,16 +13,20 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from skylift.errors import InvalidError
 from skylift.models.runs import Log
-from skylift.store import logs
+from skylift.models.states import TERMINAL
+from skylift.store import attempts, logs
 from skylift.store.engine import Tx
-from skylift.store.tables import log_batches
+from skylift.store.tables import ended_attempts, log_batches
 
+LAST_WORDS = timedelta(seconds=10)
+"""How long after its end the last lines of a run may come in that nobody watches for us."""
 BEHIND = timedelta(seconds=10)
 """How much later than another's a batch may be written whose id is earlier."""
 
@@ -92,3 +96,12 @@ def after(tx: Tx, flow_run_id: UUID, cursor: Cursor, limit: int, level: int) -> 
                 lines += batch.lines
     kept = [line for line in logs.of_batches(tx, opened) if line.level >= level]
     return Page(kept, cursor.beyond(chosen), more)
+
+
+def has_said_all(tx: Tx, run: Row[Any]) -> bool:
+    """Whether no more lines will come in. A runner says last of all that it is over; without one a while has to go
+    by."""
+    if run.state_type not in TERMINAL or attempts.of_run(tx, run.id):
+        return False
+    was_watched = tx.one(select(ended_attempts.c.id).where(ended_attempts.c.flow_run_id == run.id).limit(1))
+    return was_watched is not None or bool(run.state_timestamp < tx.now - LAST_WORDS)

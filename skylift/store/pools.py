@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -68,6 +69,11 @@ def by_id(tx: Tx, pool_id: UUID) -> Row[Any]:
     if not row:
         raise NotFoundError(f"Work pool {pool_id} not found")
     return row
+
+
+def ids_of(tx: Tx, names: Iterable[str]) -> list[UUID]:
+    """The ids of the pools that have these names; of one that nobody knows there is none."""
+    return [row.id for row in prepared.every(tx, work_pools.c.name, names)]
 
 
 def find(tx: Tx, pool_id: UUID) -> Row[Any] | None:

@@ -7,60 +7,97 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select
+from sqlalchemy import Column, ColumnElement, Row, Subquery, and_, func, or_, select, union_all
 
 from skylift.models.console.base import Named, RunRow
+from skylift.models.states import StateType
 from skylift.store.engine import Tx
 from skylift.store.filters import where
 from skylift.store.tables import deployments, flow_run_states, flow_runs, flows, work_pools, work_queues
 
 MESSAGE = 300
 """Characters of a state's message that a list shows."""
-_OWN = (
-    "id",
-    "name",
-    "flow_id",
-    "deployment_id",
-    "work_pool_id",
-    "work_queue_id",
-    "state_id",
-    "state_type",
-    "state_name",
-    "state_timestamp",
-    "expected_start_time",
-    "next_scheduled_start_time",
-    "start_time",
-    "end_time",
-    "run_count",
-    "tags",
+_OWN = tuple(
+    flow_runs.c[name]
+    for name in (
+        "id",
+        "name",
+        "flow_id",
+        "deployment_id",
+        "work_pool_id",
+        "work_queue_id",
+        "state_id",
+        "state_type",
+        "state_name",
+        "state_timestamp",
+        "expected_start_time",
+        "start_time",
+        "end_time",
+        "run_count",
+        "tags",
+    )
 )
 
 
-def newest(tx: Tx, filters: Mapping[str, Any], limit: int, before: tuple[datetime, UUID] | None = None) -> list[RunRow]:
-    """Runs by the times they were to start at, the latest first; of the page after the run with this time and id.
-    `filters` as of the wire, by resource. Raises `InvalidError`."""
+def newest(
+    tx: Tx,
+    filters: Mapping[str, Any],
+    limit: int,
+    before: tuple[datetime, UUID] | None = None,
+    types: Sequence[StateType] = (),
+) -> list[RunRow]:
+    """Runs by the times they were to start at, the latest first, in states of these types; of the page after the run
+    with this time and id. `filters` as of the wire, by resource. Raises `InvalidError`."""
     conditions = [where("flow_runs", filters)]
     if before:
         date, (at, run_id) = flow_runs.c.expected_start_time, before
         # The first half alone bounds the index; the second one settles which of the same instant are over.
         conditions += [date <= at, or_(date < at, and_(date == at, flow_runs.c.id < run_id))]
-    return found(tx, conditions, limit)
+    return _shown(tx, of_states(_OWN, conditions, types, limit) if types else _page(_OWN, conditions, limit))
+
+
+def of_deployment(tx: Tx, deployment_id: UUID, limit: int) -> list[RunRow]:
+    """Runs of a deployment whose time has come, the latest first."""
+    begun = (flow_runs.c.deployment_id == deployment_id, flow_runs.c.expected_start_time <= tx.now)
+    return _shown(tx, of_states(_OWN, begun, list(StateType), limit))
 
 
 def upcoming(tx: Tx, deployment_id: UUID, limit: int) -> list[RunRow]:
     """Runs of a deployment that are scheduled for later, the next first."""
     wanted = (
         flow_runs.c.deployment_id == deployment_id,
-        flow_runs.c.state_type == "SCHEDULED",
+        flow_runs.c.state_type == StateType.SCHEDULED,
         flow_runs.c.expected_start_time > tx.now,
     )
-    return found(tx, wanted, limit, newest_first=False)
+    return _shown(tx, _page(_OWN, wanted, limit, newest_first=False), newest_first=False)
 
 
-def found(tx: Tx, conditions: Sequence[ColumnElement[bool]], limit: int, *, newest_first: bool = True) -> list[RunRow]:
-    """Runs that meet these conditions, by the times they were to start at."""
-    own = select(*(flow_runs.c[name] for name in _OWN)).where(*conditions)
-    page = own.order_by(*_order(flow_runs.c, newest_first)).limit(limit).subquery()
+def these(tx: Tx, conditions: Sequence[ColumnElement[bool]], limit: int) -> list[RunRow]:
+    """Runs that meet these conditions."""
+    return _shown(tx, _page(_OWN, conditions, limit))
+
+
+def of_states(
+    columns: Sequence[Column[Any]], conditions: Sequence[ColumnElement[bool]], types: Sequence[str], limit: int
+) -> Subquery:
+    """The latest runs in states of these types. Indexes have the type before the time, so that each type is asked for
+    by itself: together they would all be sorted."""
+    each = [_page(columns, [*conditions, flow_runs.c.state_type == str(type_)], limit) for type_ in types]
+    together = union_all(*(select(page) for page in each)).subquery()
+    return select(together).order_by(*_order(together.c)).limit(limit).subquery()
+
+
+def _page(
+    columns: Sequence[Column[Any]],
+    conditions: Sequence[ColumnElement[bool]],
+    limit: int,
+    *,
+    newest_first: bool = True,
+) -> Subquery:
+    return select(*columns).where(*conditions).order_by(*_order(flow_runs.c, newest_first)).limit(limit).subquery()
+
+
+def _shown(tx: Tx, page: Subquery, *, newest_first: bool = True) -> list[RunRow]:
     query = (
         select(
             page,
@@ -77,26 +114,30 @@ def found(tx: Tx, conditions: Sequence[ColumnElement[bool]], limit: int, *, newe
         .outerjoin(flow_run_states, flow_run_states.c.id == page.c.state_id)
         .order_by(*_order(page.c, newest_first))
     )
-    return [_shown(row) for row in tx.all(query)]
+    return [_row(row) for row in tx.all(query)]
 
 
-def _order(columns: Any, newest_first: bool) -> list[ColumnElement[Any]]:
-    by = columns.expected_start_time, columns.id
-    return [each.desc() if newest_first else each.asc() for each in by]
-
-
-def _shown(row: Row[Any]) -> RunRow:
-    message = row.message.strip().splitlines()[0] if row.message and row.message.strip() else None
+def _row(row: Row[Any]) -> RunRow:
     return RunRow.model_validate(
         {name: getattr(row, name) for name in RunRow.model_fields if name in row._fields}
         | {
             "flow": Named(id=row.flow_id, name=row.flow_name or ""),
             "deployment": named(row.deployment_id, row.deployment_name),
-            "state_message": message,
+            "state_message": first_line(row.message),
         }
     )
+
+
+def first_line(message: str | None) -> str | None:
+    """What a list shows of a message."""
+    return message.strip().splitlines()[0][:MESSAGE] if message and message.strip() else None
 
 
 def named(id_: UUID | None, name: str | None) -> Named | None:
     """What something belongs to, where it is still there."""
     return Named(id=id_, name=name) if id_ and name is not None else None
+
+
+def _order(columns: Any, newest_first: bool = True) -> list[ColumnElement[Any]]:
+    by = columns.expected_start_time, columns.id
+    return [each.desc() if newest_first else each.asc() for each in by]

@@ -7,7 +7,7 @@ checks a template's form and keeps it ready, `layers` merges job variables, `che
 `lookup` says what has to be fetched, `fill` and `render` make the configuration.
 """
 
-from skylift.templates.check import check_job_variables, check_template
+from skylift.templates.check import check_job_variables, check_template, every_problem
 from skylift.templates.errors import TemplateError, looks_secret
 from skylift.templates.layers import Layer
 from skylift.templates.lookup import Fetched, Lookup, References, references
@@ -23,6 +23,7 @@ __all__ = [
     "check_job_variables",
     "check_template",
     "effective_variables",
+    "every_problem",
     "looks_secret",
     "redact",
     "references",

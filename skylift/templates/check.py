@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from jsonschema import ValidationError
@@ -55,6 +55,30 @@ def check_values(
 ) -> None:
     """Raise TemplateError for the first rule that the values break. `resolved`: the variables whose
     references are resolved. `hidden`: the places whose values no message may show."""
+    for error in _broken(template, merged, complete=complete, resolved=resolved, hidden=hidden):
+        raise error
+
+
+def every_problem(template: Mapping[str, Any], layers: Sequence[Layer]) -> list[TemplateError]:
+    """What is wrong with these job variables over the template's defaults, one problem for each place; what
+    only shows once references are resolved is left to `render`. Raises TemplateError for a template that is
+    wrong in itself, and for what cannot be read at all."""
+    ready = compiled(template)
+    found: dict[str, TemplateError] = {}
+    for error in _broken(ready, merge(ready.defaults, layers), complete=True):
+        found.setdefault(error.field or "", error)
+    return list(found.values())
+
+
+def _broken(
+    template: Compiled,
+    merged: Merged,
+    *,
+    complete: bool,
+    resolved: Set[str] = frozenset(),
+    hidden: Set[Path] = frozenset(),
+) -> Iterator[TemplateError]:
+    """The rules that the values break, one after the other. Raises TemplateError where none can be checked."""
     deferred = deferred_places(merged, resolved)
     _check_env_names(merged)
     try:
@@ -63,7 +87,7 @@ def check_values(
             keyword = error.absolute_schema_path[0] if error.absolute_schema_path else None
             counts = complete or keyword in PER_VARIABLE
             if counts and _is_certain(error, deferred):
-                raise _as_error(error, template, merged, hidden)
+                yield _as_error(error, template, merged, hidden)
     except TooCostlyError:
         raise TemplateError(
             "The job variables are too large to be checked against the work pool's template.", field=FIELD

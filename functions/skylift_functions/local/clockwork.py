@@ -7,13 +7,13 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from skylift import cleanup, faults, observe, schedule
 from skylift.dispatch import dispatch
 from skylift.parts import Parts
 from skylift.retention import retention
-from skylift.store import due
+from skylift.store import due, ticks
 from skylift.wakeups import Dispatch, Observe, Schedule, Wakeup
 from skylift_functions.local.wakeups import LocalWakeups
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 TIMER = 5.0
 """Seconds. Cheap here, where a tick costs no function call; it brings up what other processes wrote."""
-STRAYS_EVERY = 12
+STRAYS_EVERY = NOTED_EVERY = 12
 RETENTION_EVERY, RETENTION_FIRST, RETENTION_SECONDS = 720, 12, 60.0
 """Ticks from one to the next, and from the start to the first; and how long one may take: the rest is the next's."""
 WORKERS, UPKEEP = 6, 3
@@ -100,16 +100,16 @@ class Clockwork:
             self.wakeups.send(Observe(), at)
 
     def _tick(self) -> None:
-        ticks = 0
+        count = 0
         while not self._stopping.is_set():
             try:
-                self._timer(ticks)
+                self._timer(count)
             except Exception as error:
                 log.error("The timer failed; it goes on in %s s: %s", TIMER, faults.told(error))
-            ticks += 1
+            count += 1
             self._stopping.wait(TIMER)
 
-    def _timer(self, ticks: int) -> None:
+    def _timer(self, count: int) -> None:
         now = datetime.now(UTC)
         self.wakeups.send(Schedule(), now)
         self.wakeups.send(Observe(), now)
@@ -117,9 +117,11 @@ class Clockwork:
             pools = due.pools_with_due_runs(tx)
         for pool in pools:
             self.wakeups.send(Dispatch(pool), now)
-        if ticks % STRAYS_EVERY == 0 and (self._strays is None or self._strays.done()):
+        if count % NOTED_EVERY == 0:
+            self.parts.store.transaction(ticks.note, timedelta(seconds=TIMER * NOTED_EVERY))
+        if count % STRAYS_EVERY == 0 and (self._strays is None or self._strays.done()):
             self._strays = self._upkeep.submit(cleanup.stop_strays, self.parts)
-        if ticks % RETENTION_EVERY == RETENTION_FIRST and (self._retention is None or self._retention.done()):
+        if count % RETENTION_EVERY == RETENTION_FIRST and (self._retention is None or self._retention.done()):
             self._retention = self._upkeep.submit(self._retain)
 
     def _retain(self) -> None:

@@ -24,7 +24,6 @@ from skylift.models.console.deployments import (
     SlotOutcome,
 )
 from skylift.store import deployment_rows, deployments, ledger, run_rows
-from skylift.store.tables import flow_runs
 
 router = TaggedRouter(prefix="/skylift/deployments", tags=["Console"])
 
@@ -49,11 +48,10 @@ def read_deployment_page(parts: PartsDep, deployment_id: UUID) -> DeploymentView
     """All that the page of a deployment shows at once."""
     with parts.store.reading() as tx:
         row = deployments.by_id(tx, deployment_id)
-        begun = (flow_runs.c.deployment_id == deployment_id, flow_runs.c.expected_start_time <= tx.now)
         return DeploymentView(
             deployment=views.deployment_list(tx, [row], parts.providers)[0],
             upcoming=run_rows.upcoming(tx, deployment_id, UPCOMING),
-            recent=run_rows.found(tx, begun, RECENT),
+            recent=run_rows.of_deployment(tx, deployment_id, RECENT),
         )
 
 
@@ -82,11 +80,13 @@ def read_ledger(
 
 
 def _line(row: Row[tuple[object, ...]]) -> LedgerLine:
-    run = LedgerRun(id=row.flow_run_id, name=row.name, state_type=row.state_type, state_name=row.state_name)
+    run = None
+    if row.flow_run_id:
+        run = LedgerRun(id=row.flow_run_id, name=row.name, state_type=row.state_type, state_name=row.state_name)
     return LedgerLine(
         slot=row.slot,
         schedule=row.identity,
-        outcome=SlotOutcome.RUN if row.flow_run_id else SlotOutcome.SKIPPED,
-        flow_run=run if row.flow_run_id else None,
+        outcome=SlotOutcome.RUN if run else SlotOutcome.SKIPPED,
+        flow_run=run,
         reason=row.skipped,
     )

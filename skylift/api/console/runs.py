@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -16,13 +16,10 @@ from skylift.api.console.routing import TaggedRouter
 from skylift.api.deps import PartsDep
 from skylift.models.base import Instant
 from skylift.models.console.runs import LogLine, LogPage, RunRows, RunStory
-from skylift.models.states import TERMINAL, StateType
-from skylift.store import attempts, log_pages, run_rows, runs
+from skylift.models.states import StateType
+from skylift.store import log_pages, pools, run_rows, runs
 
 router = TaggedRouter(prefix="/skylift/flow_runs", tags=["Console"])
-
-LAST_WORDS = timedelta(seconds=15)
-"""How long after its end a run's last lines may come in."""
 
 
 class RunQuery(BaseModel):
@@ -44,24 +41,28 @@ class RunQuery(BaseModel):
     limit: int = Field(50, ge=1, le=200)
 
     @property
+    def types(self) -> list[StateType]:
+        """Types of states to be asked for one by one; none: the latest runs of any are found without."""
+        return self.state or (list(StateType) if self.deployment_id or self.work_pool else [])
+
+    @property
     def filters(self) -> dict[str, Any]:
-        """As the wire's filters have it."""
+        """As the wire's filter of flow runs has it, without types of states and work pools."""
         times = {"after_": self.since, "before_": self.until}
         of_runs = {
-            "state": {"type": _any(self.state), "name": _any(self.state_name)},
+            "state": {"name": _any(self.state_name)} if self.state_name else None,
             "name": {"like_": self.name} if self.name else None,
-            "flow_id": _any(self.flow_id),
-            "deployment_id": _any(self.deployment_id),
-            "work_queue_name": _any(self.work_queue),
+            "flow_id": _any(self.flow_id) if self.flow_id else None,
+            "deployment_id": _any(self.deployment_id) if self.deployment_id else None,
+            "work_queue_name": _any(self.work_queue) if self.work_queue else None,
             "tags": {"all_": self.tag} if self.tag else None,
             "expected_start_time": {key: at.isoformat() for key, at in times.items() if at} or None,
         }
-        pools = {"name": _any(self.work_pool)} if self.work_pool else None
-        return {"flow_runs": {key: value for key, value in of_runs.items() if value}, "work_pools": pools}
+        return {key: value for key, value in of_runs.items() if value}
 
 
-def _any(values: list[Any]) -> dict[str, Any] | None:
-    return {"any_": [str(each) for each in values]} if values else None
+def _any(values: Iterable[object]) -> dict[str, list[str]]:
+    return {"any_": [str(each) for each in values]}
 
 
 @router.get("", dependencies=[scopes.NONE])
@@ -69,7 +70,8 @@ def read_runs(parts: PartsDep, query: Annotated[RunQuery, Query()]) -> RunRows:
     """Runs by the times they were to start at, the latest first, with the names of what they belong to."""
     before = cursors.read(query.after, cursors.instant_and_id) if query.after else None
     with parts.store.reading() as tx:
-        rows = run_rows.newest(tx, query.filters, query.limit + 1, before)
+        of_pools = {"work_pool_id": _any(pools.ids_of(tx, query.work_pool))} if query.work_pool else {}
+        rows = run_rows.newest(tx, {"flow_runs": query.filters | of_pools}, query.limit + 1, before, query.types)
     shown = rows[: query.limit]
     more = len(rows) > query.limit
     return RunRows(runs=shown, next=cursors.write(shown[-1].expected_start_time, shown[-1].id) if more else None)
@@ -96,11 +98,7 @@ def read_logs(
     cursor = log_pages.Cursor.read(after)
     with parts.store.reading(together=True) as tx:
         run = runs.by_id(tx, flow_run_id)
-        is_over = (
-            run.state_type in TERMINAL
-            and run.state_timestamp < tx.now - LAST_WORDS
-            and attempts.of_run(tx, flow_run_id) is None
-        )
+        is_over = log_pages.has_said_all(tx, run)
         page = log_pages.after(tx, flow_run_id, cursor, limit, level)
     lines = [LogLine.model_validate(each) for each in page.lines]
     return LogPage(lines=lines, cursor=str(page.cursor), more=page.more, done=is_over and not page.more)
