@@ -123,6 +123,8 @@ class Store:
             raise MissingExtraError(
                 f"PostgreSQL needs the extra 'postgres' ({error.name} is missing): pip install 'skylift[postgres]'"
             ) from error
+        # Looking for the type hstore, which nothing here uses, takes a trip and a savepoint, and some have none.
+        engine.dialect.use_native_hstore = False  # type: ignore[attr-defined]
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", partial(_probe, engine.dialect))
         return engine
@@ -152,7 +154,7 @@ class Store:
                     raise
                 if turn == ATTEMPTS - 1:
                     raise StoreBusyError from error
-            time.sleep(random.uniform(0, 0.005 * 2 ** min(turn, 7)))  # noqa: S311 - jitter is no secret
+            _pause(turn)
         raise AssertionError("unreachable")
 
     @contextmanager
@@ -188,10 +190,14 @@ class Store:
 
     def is_current(self) -> bool:
         """Whether the tables have all that this version needs, without importing Alembic. Raises `NewerTablesError`."""
-        with self.engine.connect() as conn:
-            if not inspect(conn).has_table("alembic_version"):
-                return False
-            return schema_version.serves(conn.execute(_VERSION).scalar())
+
+        def look() -> bool:
+            with self.engine.connect() as conn:
+                if not inspect(conn).has_table("alembic_version"):
+                    return False
+                return schema_version.serves(conn.execute(_VERSION).scalar())
+
+        return again(look)
 
     def version(self, tx: Tx) -> str | None:
         """The version of the tables; the database's own error where there are none."""
@@ -222,6 +228,22 @@ class Store:
 
 _CLOCK = text("SELECT clock_timestamp()")
 _VERSION = text("SELECT version_num FROM alembic_version")
+
+
+def again(work: Callable[[], T]) -> T:
+    """Do it again where it lost a race, for what is no transaction of a store. Raises `StoreBusyError` after many."""
+    for turn in range(ATTEMPTS):
+        try:
+            return work()
+        except DBAPIError as error:
+            if not is_retryable(error):
+                raise
+        _pause(turn)
+    raise StoreBusyError
+
+
+def _pause(turn: int) -> None:
+    time.sleep(random.uniform(0, 0.005 * 2 ** min(turn, 7)))  # noqa: S311 - jitter is no secret
 
 
 def is_retryable(error: DBAPIError) -> bool:

@@ -11,6 +11,8 @@ from skylift.errors import SkyliftError
 
 HEAD = "0002"
 """The newest step, and so the version of the tables that this code makes."""
+STEPWISE = "skylift_stepwise"
+"""The execution option of an engine whose database takes one change of its tables a transaction: Aurora DSQL."""
 
 
 class NewerTablesError(SkyliftError):

@@ -35,14 +35,14 @@ REFUSED = {
     "indexes of expressions": r"\bcreate\s+(unique\s+)?index\b[^(]*\(.*\(",
 }
 _PATTERNS = {what: re.compile(pattern, re.IGNORECASE | re.DOTALL) for what, pattern in REFUSED.items()}
-_TEXTS = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"")
+TEXTS = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"")
 """Values and quoted names: what stands in them is nobody's keyword."""
 
 
 @lru_cache(maxsize=50_000)
 def fault_of(statement: str) -> str | None:
     """What of it is beyond the subset."""
-    bare = _TEXTS.sub("''", statement)
+    bare = TEXTS.sub("''", statement)
     return next((what for what, pattern in _PATTERNS.items() if pattern.search(bare)), None)
 
 

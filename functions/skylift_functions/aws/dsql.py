@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import URL, Engine, event
 
 from skylift.errors import SkyliftError
+from skylift.store.schema_version import STEPWISE
 from skylift_functions.aws.sdk import client
 
 SCHEME = "dsql"
@@ -42,9 +43,8 @@ def address(url: URL) -> URL:
 
 
 def sign_in(engine: Engine, url: URL) -> None:
-    """Have each of the engine's connections made with a token of its own."""
-    # Looking for the type hstore, of which we have no use, takes a savepoint, and there are none.
-    engine.dialect.use_native_hstore = False  # type: ignore[attr-defined]
+    """Have each of the engine's connections made with a token of its own, and its tables made one by one."""
+    engine.update_execution_options(**{STEPWISE: True})
 
     def connects(_dialect: object, _record: object, _words: object, options: dict[str, Any]) -> None:
         options["password"] = token(url)

@@ -10,7 +10,8 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
-from skylift.store.schema_version import serves
+from skylift.store.migrations import stepwise
+from skylift.store.schema_version import STEPWISE, serves
 
 FOLDER = Path(__file__).parent
 LOCK = 0x5C71F7  # any constant: one migration at a time per Postgres database
@@ -25,8 +26,12 @@ def script_directory() -> ScriptDirectory:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the database to the newest revision, in one transaction, while nobody else does."""
+    """Bring the database to the newest revision while nobody else does: in one transaction, or step by step where the
+    database takes no such transaction."""
     scripts = script_directory()
+    if engine.get_execution_options().get(STEPWISE):
+        stepwise.upgrade(engine, scripts)
+        return
     with engine.connect() as conn:
         conn = conn.execution_options(skylift_write=True)
         with conn.begin():

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl
 
 import botocore.auth
 import pytest
@@ -18,6 +16,7 @@ from sqlalchemy import exc, make_url
 
 from skylift_functions.aws import dsql, sdk
 from skylift_functions.aws.installation import opened
+from tests.clouds.dsql_tokens import signature_of
 
 HOST = "abcdefghijklmnopqrstuvwxyz.dsql.eu-central-1.on.aws"
 URL = make_url(f"dsql://admin@{HOST}/postgres")
@@ -54,20 +53,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
         cached.cache_clear()
 
 
-def signature_of(query: dict[str, str], region: str) -> str:
-    """SigV4 of a presigned GET without a body, by the book."""
-    date = query["X-Amz-Date"]
-    scope = f"{date[:8]}/{region}/dsql/aws4_request"
-    unsigned = {name: value for name, value in query.items() if name != "X-Amz-Signature"}
-    canonical = urlencode(sorted(unsigned.items()), quote_via=quote, safe="-_.~")
-    request = f"GET\n/\n{canonical}\nhost:{HOST}\n\nhost\n{hashlib.sha256(b'').hexdigest()}"
-    to_sign = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    key = f"AWS4{SECRET}".encode()
-    for part in (date[:8], region, "dsql", "aws4_request"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
-
-
 @pytest.mark.parametrize(("user", "action"), [("admin", "DbConnectAdmin"), ("skylift", "DbConnect")])
 def test_a_token_is_signed_for_the_cluster_by_the_role_for_a_quarter_of_an_hour(
     clock: Clock, user: str, action: str
@@ -79,7 +64,7 @@ def test_a_token_is_signed_for_the_cluster_by_the_role_for_a_quarter_of_an_hour(
     assert (query["X-Amz-Date"], query["X-Amz-Expires"]) == ("20260301T120000Z", "900")
     assert query["X-Amz-Credential"] == f"{KEY_ID}/20260301/eu-central-1/dsql/aws4_request"
     assert query["X-Amz-Security-Token"] == SESSION
-    assert query["X-Amz-Signature"] == signature_of(query, "eu-central-1")
+    assert query["X-Amz-Signature"] == signature_of(query, HOST, "eu-central-1", SECRET)
     assert get_action_data("dsql", action)
 
 
