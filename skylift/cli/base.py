@@ -77,4 +77,13 @@ class LazyGroup(Group):
         try:
             return super().invoke(ctx)
         except SkyliftError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(_cleaned(error)) from error
+        except click.ClickException as error:  # it may tell what the API has said of somebody's names
+            error.message = _cleaned(error.message)
+            raise
+
+
+def _cleaned(text: object) -> str:
+    from skylift.cli.output import clean
+
+    return clean(text)

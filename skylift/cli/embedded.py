@@ -9,6 +9,7 @@ import click
 from pydantic import ValidationError
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from skylift import log_lines
 from skylift.parts import Parts
 from skylift.settings import Settings
 
@@ -38,6 +39,7 @@ def explained() -> Iterator[None]:
 @contextmanager
 def parts() -> Iterator[Parts]:
     """The parts over SKYLIFT_DATABASE_URL or the SQLite file in SKYLIFT_HOME; closed afterwards."""
+    log_lines.install()
     with explained():
         opened = Parts.embedded(settings())
     try:

@@ -47,15 +47,13 @@ def logs(run: str, follow: bool, level: str | None, output: str) -> None:
 
 
 def _print(line: dict[str, Any], output: str) -> None:
-    from skylift.cli.output import to_the_millisecond
+    from skylift.cli.output import as_json, say, to_the_millisecond
 
     if output == JSON:
-        import json
-
-        click.echo(json.dumps(line, ensure_ascii=False))
+        click.echo(as_json(line))
         return
     level = next((name for name, number in LEVELS.items() if number >= line["level"]), "CRITICAL")
-    click.echo(f"{to_the_millisecond(line['timestamp'])} | {level:8} | {line['message']}")
+    say(f"{to_the_millisecond(line['timestamp'])} | {level:8} | {line['message']}")
 
 
 def _followed(api: Api, run_id: str, level: int) -> Iterator[dict[str, Any]]:

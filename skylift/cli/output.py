@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -41,14 +42,30 @@ def console() -> Console:
     return Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
 
 
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
+
+
 def clean(value: Any) -> str:
-    """Text from others, without the control characters that would move the cursor."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+    """Text from others, without its colours, and without the characters that would move the cursor, turn the direction
+    of writing, or speak to the terminal."""
+    text = COLOUR.sub("", str(value))
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def say(text: Any, *, err: bool = False) -> None:
+    """A line that may hold text from others."""
+    click.echo(clean(text), err=err)
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """JSON that does nothing to a terminal either: what `clean` would replace is escaped."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def print_json(value: Any) -> None:
     """For programs."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    click.echo(as_json(value, indent=2))
 
 
 def print_table(
@@ -69,7 +86,8 @@ def print_table(
         return
     out = console()
     whole = _in_one_piece(columns, lines, out.width)
-    table = Table(title=title, caption=caption, title_justify="center")
+    titles = {"title": title and clean(title), "caption": caption and clean(caption)}
+    table = Table(**titles, title_justify="center")
     for place, name in enumerate(columns):
         table.add_column(name, overflow="fold", no_wrap=place in whole)
     for line in lines:

@@ -13,6 +13,7 @@ import click
 
 from skylift.cli.client import ApiError, path
 from skylift.cli.options import JSON, confirm, on_terminal
+from skylift.cli.output import say
 from skylift.provisioner import Handover, Infrastructure, Plan, PoolIdentity, Provisioner, ProvisionError, Step
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ def show_removal(name: str, plan: Plan, output: str) -> None:
     if output == JSON:
         click.echo(json.dumps({"work_pool": name, **plan.as_json()}, indent=2))
         return
-    click.echo(f"In {plan.place}, for work pool {name}:\n")
-    click.echo("\n".join([_line(step) for step in plan.steps] or ["        - Nothing is there any more"]))
+    say(f"In {plan.place}, for work pool {name}:\n")
+    say("\n".join([_line(step) for step in plan.steps] or ["        - Nothing is there any more"]))
 
 
 # -- doing it ---------------------------------------------------------------------------------------------------------

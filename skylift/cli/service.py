@@ -78,7 +78,7 @@ def dispatch(once: bool, output: str) -> None:
     API to report to.
     """
     from skylift.cli.embedded import parts
-    from skylift.cli.output import print_json
+    from skylift.cli.output import print_json, say
 
     if not once:
         raise click.UsageError("Say --once: to dispatch all the time is what `skylift serve` does")
@@ -90,7 +90,7 @@ def dispatch(once: bool, output: str) -> None:
     click.echo(f"Schedules continued: {done['schedules']}")
     for pool in done["pools"]:
         numbers = ", ".join(f"{pool[each]} {each}" for each in OUTCOMES if pool[each]) or "nothing could start"
-        click.echo(f"Work pool '{pool['name']}': {numbers}")
+        say(f"Work pool '{pool['name']}': {numbers}")
     click.echo(f"Attempts looked at: {done['observed']}")
 
 

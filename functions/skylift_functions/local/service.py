@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from ipaddress import ip_address
 
+from skylift import log_lines
 from skylift.api import sites
 from skylift.api.app import create_app
 from skylift.errors import ConflictError, ForbiddenError, MissingExtraError
@@ -40,6 +41,7 @@ class LocalPlatform:
             import uvicorn
         except ModuleNotFoundError as error:
             raise MissingExtraError("`serve` needs the extra 'local': pip install 'skylift[local]'") from error
+        log_lines.install()
         with closing(_bind(host, port)) as sock:
             url = f"http://{_reachable(host)}:{sock.getsockname()[1]}/api"
             settings = Settings() if ui is None else Settings(ui=Ui(ui))
