@@ -50,9 +50,15 @@ class Place:
             template["variables"]["properties"][name]["default"] = value
         return template
 
-    def pool(self, name: str, type_: str = "process:push", *, defaults: dict[str, Any] | None = None, **body: Any) -> None:
-        template = self.template(type_, **(defaults or {}))
-        self.ask("POST", "/work_pools/", {"name": name, "type": type_, "base_job_template": template} | body)
+    def pool(self, name: str, type_: str = "process:push", **body: Any) -> None:
+        """With the type's own template where none is given."""
+        body = {"base_job_template": self.template(type_)} | body
+        self.ask("POST", "/work_pools/", {"name": name, "type": type_} | body)
+
+    def story(self, run_id: str) -> dict[str, Any]:
+        """What happened to a run."""
+        found: dict[str, Any] = self.ask("GET", f"/skylift/flow_runs/{run_id}/explain")
+        return found
 
     def deployment(self, name: str, pool: str, *, flow: str = "etl", **body: Any) -> str:
         """Its id. A `command` is run without the runner."""
@@ -83,8 +89,12 @@ class Place:
 
     def wait(self, run_id: str, *states: str) -> dict[str, Any]:
         """The run, once its state has one of these names, or it is over where none is given."""
-        run = self.until(lambda: self.read(run_id), lambda run: run["state_name"] in states or (not states and run["state_type"] in OVER))
-        return run
+
+        def is_there(run: dict[str, Any]) -> bool:
+            return run["state_name"] in states if states else run["state_type"] in OVER
+
+        found: dict[str, Any] = self.until(lambda: self.read(run_id), is_there)
+        return found
 
     def until(self, read: Callable[[], Any], is_so: Callable[[Any], bool]) -> Any:
         """What is read, once it is so."""

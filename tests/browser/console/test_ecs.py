@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.console.place import Place
 from tests.clouds.aws import LocalAws
@@ -29,9 +29,14 @@ def cloud() -> Iterator[LocalAws]:
 def place(cloud: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with serving(tmp_path_factory.mktemp("home"), How.PLAIN) as service:
         opened = Place(service)
-        opened.pool("aws", "ecs:push", defaults=ground(cloud).variables)
+        opened.pool("aws", "ecs:push", base_job_template=opened.template("ecs:push", **ground(cloud).variables))
         yield opened
         opened.close()
+
+
+def _line(row: Locator) -> tuple[str | None, ...]:
+    """When it was, what it was, and how it is told."""
+    return (row.locator("time").get_attribute("datetime"), *row.locator("td").all_inner_texts()[-2:])
 
 
 def test_an_image_that_cannot_be_pulled(place: Place, cloud: LocalAws, page: Page) -> None:
@@ -52,7 +57,7 @@ def test_spot_capacity_that_is_taken_back_and_then_success(place: Place, cloud: 
     run = place.run(deployment, "taken-back")
     page.goto(place.page(f"/runs/{run}"))
     (task,) = place.until(lambda: set(cloud.tasks.all) - before, bool)
-    place.until(lambda: place.ask("GET", f"/skylift/flow_runs/{run}/explain"), lambda story: story["attempts"][0]["handle"])
+    place.until(lambda: place.story(run), lambda story: story["attempts"][0]["handle"])
     cloud.tasks.take_back(cloud.tasks.all[task])
     cloud.tasks.hold_in_provisioning = False
 
@@ -72,7 +77,7 @@ def test_spot_capacity_that_is_taken_back_and_then_success(place: Place, cloud: 
     )
     lines = json.loads(explained.stdout)["timeline"]
     place.until(lambda: rows.count(), lambda count: count == len(lines))
-    shown = [(row.locator("time").get_attribute("datetime"), *row.locator("td").all_inner_texts()[-2:]) for row in rows.all()]
+    shown = [_line(row) for row in rows.all()]
     assert shown == [(line["at"], line["kind"], line["message"]) for line in lines]
     assert len({line["attempt_id"] for line in lines if line["attempt_id"]}) == 2
 

@@ -7,14 +7,17 @@ from playwright.sync_api import Page, expect
 from tests.browser.console.conftest import Open
 from tests.browser.console.place import Place
 
+FOCUSED = """() => {
+    const at = document.activeElement;
+    return (at.textContent || "") + (at.labels?.[0]?.textContent || "");
+}"""
+
 
 def _tab_to(page: Page, text: str, *, most: int = 60) -> None:
     """Moves the focus forward until it is on what says this, and checks that the focus is seen."""
     for _ in range(most):
         page.keyboard.press("Tab")
-        found = page.evaluate(
-            "() => { const at = document.activeElement; return (at.textContent || '') + (at.labels?.[0]?.textContent || '') }"
-        )
+        found = page.evaluate(FOCUSED)
         if text in found:
             outline = page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
             assert outline != "none", f"{text} has no ring"

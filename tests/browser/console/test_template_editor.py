@@ -84,7 +84,7 @@ def test_a_run_is_started_by_the_form_of_its_parameters(place: Place, show: Open
     page.get_by_label("Mode").select_option("slow")
     page.get_by_label("Dry").select_option("yes")
     page.get_by_role("button", name="Add to Sources").click()
-    page.get_by_label("Sources 1").fill("s3")
+    page.get_by_label("Sources 1", exact=True).fill("s3")
     page.get_by_label("More").fill('{"a": [1]}')
     page.get_by_label("Name", exact=True).fill("asked-for")
     start.click()
