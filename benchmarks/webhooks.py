@@ -1,8 +1,9 @@
-"""Webhooks: deliveries to a real `skylift serve`, each signed, and answered once its run is in the database.
+"""How many deliveries a second a real `skylift serve` takes, each answered after its run is durable.
 
-Clients are processes of their own with kept connections; the service is one process, as users start it. Nothing is
-launched meanwhile: the pool is paused. On SQLite each transaction waits for the disk (`synchronous = FULL`); PostgreSQL
-is the machine's own with default settings where there is one, so that its commits wait for the disk, too.
+Connections that are kept open post signed deliveries for some seconds, each its next one as soon as the last is
+answered; the service has a database of its own. There have to be as many runs afterwards as there were answers.
+SQLite's commits wait for the disk (`synchronous = FULL`); PostgreSQL is the machine's own with default settings, so
+that its commits wait for the disk, too.
 
 `python -m benchmarks.webhooks [sqlite] [postgres]`
 """
@@ -10,29 +11,31 @@ is the machine's own with default settings where there is one, so that its commi
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
-import multiprocessing
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin
 
 import httpx
 
 from benchmarks import postgres
+from benchmarks.posting import post, request
 from benchmarks.table import print_machine, print_table
 from skylift.models.webhooks import SignatureKind
 from skylift.webhooks.signatures import sign
 from tests.support.service import How, serving
 
-SECONDS, CLIENTS = 10.0, 8
+SECONDS, CONNECTIONS = 10.0, 32
+WARM_UP = 1.0
+"""Seconds that are not counted: the first deliveries open connections and compile templates."""
+MOST = 3_000
+"""Deliveries a second that are made beforehand."""
 SECRET = "a-secret-of-the-benchmark"
 BAR = 500
 TEMPLATE = {"parameters": {"order": "{{ body.order }}", "by": "{{ body.customer.name }}"}, "tags": ["{{ body.kind }}"]}
@@ -44,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kinds", nargs="*", metavar="sqlite|postgres")
     parser.add_argument("--seconds", type=float, default=SECONDS)
-    parser.add_argument("--clients", type=int, default=CLIENTS)
+    parser.add_argument("--connections", type=int, default=CONNECTIONS)
     wanted = parser.parse_args()
     print_machine()
     print(f"Load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
@@ -54,7 +57,9 @@ def main() -> None:
             rows += [(kind, *_measured(url, template, wanted)) for template in (None, TEMPLATE)]
     print(f"Load after: {os.getloadavg()[0]:.1f}")
     columns = ("Database", "template", "deliveries", "per second", "p50 ms", "p99 ms", "service's CPU ms", "runs")
-    print_table(f"Deliveries, {wanted.clients} clients; the bar is {BAR} per second on an idle machine", columns, rows)
+    print_table(
+        f"Deliveries, {wanted.connections} connections; the bar is {BAR} per second on an idle machine", columns, rows
+    )
 
 
 @contextmanager
@@ -73,12 +78,11 @@ def _service(kind: str) -> Iterator[str]:
 
 def _measured(url: str, template: Any, wanted: argparse.Namespace) -> tuple[object, ...]:
     hook = _hook(url, template)
-    before = _runs(url)
-    with multiprocessing.get_context("spawn").Pool(wanted.clients) as clients:
-        each = [(url, hook["path"], number, wanted.seconds) for number in range(wanted.clients)]
-        cpu = _service_cpu()
-        took = [one for some in clients.starmap(_deliver, each) for one in some]
-        cpu = _service_cpu() - cpu
+    address = urljoin(url, hook["path"])
+    _post(address, 0, WARM_UP, wanted.connections)
+    before, cpu = _runs(url), _service_cpu()
+    took = _post(address, 1, wanted.seconds, wanted.connections)
+    cpu = _service_cpu() - cpu
     made = _runs(url) - before
     if made != len(took):
         raise SystemExit(f"{len(took)} deliveries were answered, and {made} runs are there")
@@ -92,6 +96,16 @@ def _measured(url: str, template: Any, wanted: argparse.Namespace) -> tuple[obje
         cpu * 1000 / made,
         made,
     )
+
+
+def _post(address: str, turn: int, seconds: float, connections: int) -> list[float]:
+    requests = [_delivery(address, turn * 10_000_000 + number) for number in range(int(seconds * MOST))]
+    return post(address, requests, connections=connections, seconds=seconds, wanted=202)
+
+
+def _delivery(address: str, order: int) -> bytes:
+    body = json.dumps({"order": order, "customer": {"name": "Ada"}, "kind": "paid", "lines": [1, 2, 3]}).encode()
+    return request(address, body, sign(SignatureKind.HMAC, SECRET, body, now=datetime.now(UTC)))
 
 
 def _service_cpu() -> float:
@@ -123,26 +137,6 @@ def _hook(url: str, template: Any) -> dict[str, Any]:
 
 def _runs(url: str) -> int:
     return int(httpx.post(f"{url}/flow_runs/count", json={}, timeout=60).raise_for_status().json())
-
-
-def _deliver(url: str, path: str, number: int, seconds: float) -> list[float]:
-    """Deliver one after the other; says how long each took."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
-    took, end, count = [], time.monotonic() + seconds, 0
-    while time.monotonic() < end:
-        count += 1
-        order = number * 10_000_000 + count
-        body = json.dumps({"order": order, "customer": {"name": "Ada"}, "kind": "paid", "lines": [1, 2, 3]}).encode()
-        signed = sign(SignatureKind.HMAC, SECRET, body, now=datetime.now(UTC))
-        began = time.monotonic()
-        connection.request("POST", path, body, {"Content-Type": "application/json"} | signed)
-        answer = connection.getresponse()
-        told = answer.read()
-        if answer.status != 202:
-            raise RuntimeError(f"{answer.status} {told[:200]!r}")
-        took.append(time.monotonic() - began)
-    return took
 
 
 if __name__ == "__main__":
