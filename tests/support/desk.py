@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,13 +55,21 @@ class Desk:
         return found
 
 
+PATIENCE = 60.0
+"""Seconds that a service has for cleaning up after the last run."""
+
+
 @contextmanager
 def at_a_service(
-    folder: Path, service: Mapping[str, str], person: Mapping[str, str]
+    folder: Path, service: Mapping[str, str], person: Mapping[str, str], left: Callable[[], list[str]]
 ) -> Iterator[tuple[dict[str, str], httpx.Client]]:
-    """The environment of a person's commands and a client of the API, for a service with these variables besides."""
+    """The environment of a person's commands and a client of the API, for a service with these variables besides. It
+    goes on until nothing is `left` of its runs in the cloud."""
     with serving(folder, **service) as ready:
         env = {**client_environment(ready.url, folder), **person}
         env |= {"SKYLIFT_API_URL": ready.url, "SKYLIFT_HOME": str(folder / "client")}
         with httpx.Client(base_url=ready.url, timeout=30) as api:
             yield env, api
+        until = time.monotonic() + PATIENCE
+        while left() and time.monotonic() < until:
+            time.sleep(0.1)

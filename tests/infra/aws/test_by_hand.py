@@ -47,7 +47,7 @@ def desk(aws: Ministack, tmp_path: Path) -> Iterator[AwsDesk]:
         signed_in = {"AWS_ENDPOINT_URL": cloud.url, "AWS_DEFAULT_REGION": REGION}
         signed_in |= {name.upper(): value for name, value in KEYS.items()}
         person = signed_in | {"PATH": f"{tools.folder}:{os.environ['PATH']}"}
-        with at_a_service(tmp_path, signed_in, person) as (env, api):
+        with at_a_service(tmp_path, signed_in, person, cloud.left) as (env, api):
             yield AwsDesk(env, api, tmp_path, cloud, LocalAccount(aws), tools)
 
 

@@ -53,7 +53,7 @@ def desk_with(folder: Path, **service_variables: str) -> Iterator[AzureDesk]:
         variables = {name: value.format(url=cloud.url) for name, value in service_variables.items()}
         tools = Tools.at(folder / "tools")
         person = cloud.environment() | signed_in | {"PATH": f"{tools.folder}:{os.environ['PATH']}"}
-        with at_a_service(folder, cloud.environment() | variables, person) as (env, api):
+        with at_a_service(folder, cloud.environment() | variables, person, cloud.left) as (env, api):
             yield AzureDesk(env, api, folder, cloud, tools)
 
 

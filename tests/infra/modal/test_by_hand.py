@@ -33,7 +33,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModalDesk]
         monkeypatch.delenv(name, raising=False)
     with LocalWorkspace() as cloud:
         nowhere = {"MODAL_SERVER_URL": cloud.url, "MODAL_CONFIG_PATH": str(tmp_path / "modal.toml")}
-        with at_a_service(tmp_path, nowhere, nowhere | cloud.environment) as (env, api):
+        with at_a_service(tmp_path, nowhere, nowhere | cloud.environment, cloud.left) as (env, api):
             yield ModalDesk(env, api, tmp_path, cloud)
 
 
