@@ -79,7 +79,7 @@ class LazyGroup(Group):
         except SkyliftError as error:
             raise click.ClickException(_cleaned(error)) from error
         except click.ClickException as error:  # it may tell what the API has said of somebody's names
-            error.message = _cleaned(error.message)
+            vars(error)["message"] = _cleaned(error.message)
             raise
 
 

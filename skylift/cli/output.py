@@ -86,8 +86,7 @@ def print_table(
         return
     out = console()
     whole = _in_one_piece(columns, lines, out.width)
-    titles = {"title": title and clean(title), "caption": caption and clean(caption)}
-    table = Table(**titles, title_justify="center")
+    table = Table(title=title and clean(title), caption=caption and clean(caption), title_justify="center")
     for place, name in enumerate(columns):
         table.add_column(name, overflow="fold", no_wrap=place in whole)
     for line in lines:

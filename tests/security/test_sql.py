@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
-from sqlalchemy import Engine, event
+from sqlalchemy import Dialect, Engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 
 from skylift.api.app import ROUTERS
@@ -27,7 +27,7 @@ HOSTILE = [
     f"{MARK}\u2019\uff07 \u02bc--",
     f"') UNION SELECT key_hash FROM api_keys -- {MARK}",
 ]
-DIALECTS = (sqlite.dialect(), postgresql.dialect())
+DIALECTS: tuple[Dialect, ...] = (sqlite.dialect(), postgresql.dialect())  # type: ignore[no-untyped-call]
 
 
 def _nested(path: str, value: Any) -> Any:
