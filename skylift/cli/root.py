@@ -19,6 +19,7 @@ COMMANDS = {
     "variable": ("skylift.cli.variable:variable", "Variables: small shared values."),
     "block": ("skylift.cli.block:block", "Blocks: typed values, their secrets kept sealed."),
     "webhook": ("skylift.cli.webhook:webhook", "Webhooks: what others post becomes flow runs."),
+    "ui": ("skylift.cli.ui:ui", "Web pages as files, for a bucket or a CDN."),
     "api-key": ("skylift.cli.api_key:api_key", "API keys: who may reach the API."),
     "secrets": ("skylift.cli.upkeep:secrets", "The keys that secrets are sealed with."),
     "retention": ("skylift.cli.upkeep:retention", "Delete what is older than the settings keep it."),
