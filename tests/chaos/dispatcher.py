@@ -15,6 +15,7 @@ from skylift.parts import Parts
 from skylift.settings import Settings
 from skylift.store import due
 from tests.chaos import points
+from tests.chaos.storm import bugs
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Order:
     observes: bool = True
     strike: dict[str, object] = field(default_factory=dict)
     """`point`, `turn`, `signal`: see points.py."""
+    bug: str = ""
+    """See storm/bugs.py."""
 
 
 def run(**order: object) -> None:
@@ -48,6 +51,8 @@ def dispatch_until_told(order: Order) -> None:
     provider = parts.providers.get("process:push")
     provider.call_timeout, provider.look_every = order.call_timeout, order.look_every
     observe.TAKEN_FOR = cleanup.AGAIN = timedelta(seconds=order.quick)
+    if order.bug:
+        bugs.plant(order.bug)
     if order.strike:
         points.arm(provider, **order.strike)  # type: ignore[arg-type]
     strays_at = 0.0

@@ -6,7 +6,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -24,7 +24,7 @@ from tests.support.toy_cloud import Thing, ToyCloud, ToyProvisioner
 
 POOL = "nightly"
 CREATE = ("work-pool", "create", "--type", "process:push", "--provision-infra", POOL, "--region", "north", "--yes")
-AGAIN = ("work-pool", "provision-infra", POOL, "--yes")
+PLAN = ("work-pool", "provision-infra", POOL, "--dry-run")
 REMOVE = ("work-pool", "destroy-infra", POOL, "--yes")
 SCENARIOS = ("made, and removed", "begun, and removed")
 """The second: whoever goes on after a kill wants nothing but to be rid of it."""
@@ -80,13 +80,12 @@ def one_connection() -> Iterator[None]:
 
 
 def make(cloud: ToyCloud) -> None:
-    """The same command until it works, and its second half where the pool is there already."""
-    if typed_json("work-pool", "ls"):
-        typed(*AGAIN)
+    """The same command until it works. A pool that was there already stays paused until somebody resumes it."""
+    was_there = bool(typed_json("work-pool", "ls"))
+    typed(*CREATE)
+    if was_there:
         typed("work-pool", "resume", POOL)
-    else:
-        typed(*CREATE)
-    assert typed_json(*AGAIN[:-1], "--dry-run")["changes"] == 0
+    assert typed_json(*PLAN)["changes"] == 0
     (pool,) = typed_json("work-pool", "ls")
     assert pool["status"] == "READY"
     assert len(cloud.things) == 3
@@ -117,7 +116,7 @@ def faults(url: str, folder: Path, scenario: str) -> list[str]:
 def typed(*words: str) -> str:
     """What the command prints. Raises `ClickException`."""
     said = io.StringIO()
-    with redirect_stdout(said):
+    with redirect_stdout(said), redirect_stderr(said):
         cli.main([*words], prog_name="skylift", standalone_mode=False)
     return said.getvalue()
 
