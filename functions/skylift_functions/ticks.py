@@ -66,8 +66,7 @@ def look(parts: Parts) -> Upcoming:
     except ProgrammingError:  # there are no tables yet
         pass
     parts.store.ensure_current()
-    with parts.store.reading(together=True) as tx:
-        return _upcoming(parts, tx)
+    return parts.store.transaction(lambda tx: _upcoming(parts, tx))
 
 
 def _noted(tx: Tx, parts: Parts) -> Upcoming | None:

@@ -45,7 +45,8 @@ class Worker:
         self.starts = 0
         self.functions: list[Binding] = []
         self._lock = threading.Lock()
-        self._waiting: dict[str, Future[Outcome]] = {}
+        self._waiting: dict[str, tuple[str, Future[Outcome]]] = {}
+        """The function and its outcome, by the invocation."""
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
 
@@ -56,7 +57,7 @@ class Worker:
             if not self._ensure_started():
                 return Outcome("died")
             waiting = self._waiting
-            waiting[wanted["id"]] = future
+            waiting[wanted["id"]] = function, future
             try:
                 assert self._connection
                 self._connection.send(wanted)
@@ -81,12 +82,9 @@ class Worker:
             process.send_signal(signal.SIGKILL)
             process.wait(10)
 
-    def kill_if_busy(self) -> bool:
-        """Only in the midst of an invocation; says whether there was one."""
-        if not self._waiting:
-            return False
-        self.kill()
-        return True
+    def is_busy_with(self, function: str) -> bool:
+        """Whether an invocation of the function is under way."""
+        return any(each == function for each, _ in list(self._waiting.values()))
 
     def _ensure_started(self) -> bool:
         """Whether it is there: it may be killed while it starts."""
@@ -131,20 +129,20 @@ class Worker:
             return {"kind": "died"}
         return told
 
-    def _listen(self, connection: Connection, waiting: dict[str, Future[Outcome]]) -> None:
+    def _listen(self, connection: Connection, waiting: dict[str, tuple[str, Future[Outcome]]]) -> None:
         while True:
             try:
                 told = connection.recv()
             except (EOFError, OSError):
                 break
-            future = waiting.pop(told["id"], None)
+            _, future = waiting.pop(told["id"], (None, None))
             if future:
                 kind: Literal["ok", "error"] = "error" if "error" in told else "ok"
                 future.set_result(Outcome(kind, told.get("error") or told.get("answer")))
         with self._lock:  # nobody waits for it any more from here on
             if self._waiting is waiting:
                 self._waiting = {}
-        for future in list(waiting.values()):
+        for _, future in list(waiting.values()):
             future.set_result(Outcome("died"))
 
     def close(self) -> None:

@@ -36,7 +36,7 @@ class Instance:
     def __init__(self, target: str, env: Mapping[str, str], log: Path) -> None:
         self.target, self.env, self.log = target, dict(env), log
         self.starts = 0
-        self.busy = 0
+        self._under_way = 0
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
@@ -46,7 +46,7 @@ class Instance:
         """Raises httpx's errors where it dies, or takes too long."""
         with self._lock:
             self._ensure_started()
-            self.busy += 1
+            self._under_way += 1
         try:
             headers = {name: value for name, value in request.headers.items() if name not in PASSED_ON}
             url = f"http://127.0.0.1:{self._port}{request.path}"
@@ -59,7 +59,11 @@ class Instance:
                 timeout=timeout,
             )
         finally:
-            self.busy -= 1
+            self._under_way -= 1
+
+    @property
+    def is_busy(self) -> bool:
+        return self._under_way > 0
 
     def kill(self) -> None:
         """SIGKILL, wherever it is."""
@@ -73,7 +77,7 @@ class Instance:
 
     def kill_if_busy(self) -> bool:
         """Only in the midst of a request; says whether there was one."""
-        if not self.busy:
+        if not self.is_busy:
             return False
         self.kill()
         return True

@@ -87,9 +87,14 @@ class Sandbox:
         if current and about in (current.id, "init"):
             current.end(outcome)
 
+    @property
+    def is_busy(self) -> bool:
+        current = self._current
+        return current is not None and not current.over.is_set()
+
     def kill(self) -> bool:
         """SIGKILL, wherever it is; says whether an event was under way."""
-        was_busy = self._current is not None and not self._current.over.is_set()
+        was_busy = self.is_busy
         process = self._process
         if process and process.poll() is None:
             process.send_signal(signal.SIGKILL)
@@ -98,8 +103,7 @@ class Sandbox:
 
     def kill_if_busy(self) -> bool:
         """Only in the midst of an event; says whether there was one."""
-        current = self._current
-        return current is not None and not current.over.is_set() and self.kill()
+        return self.is_busy and self.kill()
 
     def close(self) -> None:
         self.kill()

@@ -1,9 +1,10 @@
-"""Whoever posts to a webhook."""
+"""Whoever posts to a webhook or to the API, and posts the same again until they hear that it was taken."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,26 +13,48 @@ import httpx
 from skylift.models.webhooks import SignatureKind
 from skylift.webhooks.signatures import sign
 
+PATIENCE = 200.0
+"""Seconds; less than a signature is valid for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Signs what it sends, and sends the same again until it hears that it was taken."""
+    """Signs what it sends."""
 
     url: str
     secret: str
-    patience: float = 200.0
-    """Seconds; less than a signature is valid for."""
 
     def deliver(self, number: int) -> str:
         """The run that was made of this delivery."""
         body = json.dumps({"number": number}).encode()
-        headers = sign(SignatureKind.HMAC, self.secret, body, now=datetime.now(UTC))
-        until = time.monotonic() + self.patience
-        while time.monotonic() < until:
-            answer = httpx.post(self.url, content=body, headers=headers, timeout=60)
-            if answer.status_code == 202:
-                run: str = answer.json()["flow_run_id"]
-                return run
-            assert answer.status_code >= 500, answer.text
-            time.sleep(0.2)
-        raise TimeoutError(f"Delivery {number} was not taken")
+        answer = _post(self.url, body, sign(SignatureKind.HMAC, self.secret, body, now=datetime.now(UTC)))
+        run: str = answer["flow_run_id"]
+        return run
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Starts runs of a deployment."""
+
+    url: str
+    """The deployment's, in the API."""
+    api_key: str
+
+    def start(self, number: int) -> str:
+        """The run that was made of this call."""
+        body = json.dumps({"idempotency_key": f"call-{number}"}).encode()
+        answer = _post(f"{self.url}/create_flow_run", body, {"Authorization": f"Bearer {self.api_key}"})
+        run: str = answer["id"]
+        return run
+
+
+def _post(url: str, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        answer = httpx.post(url, content=body, headers={"Content-Type": "application/json", **headers}, timeout=60)
+        if answer.is_success:
+            told: dict[str, str] = answer.json()
+            return told
+        assert answer.status_code >= 500, answer.text
+        time.sleep(0.2)
+    raise TimeoutError(f"{url} did not take {body!r}")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -21,7 +19,7 @@ from skylift.store import Store, deployments, flows, pools
 from skylift.store.tables import attempts, ended_attempts, flow_runs
 from skylift.store.tables import deployments as deployments_table
 from tests.chaos import evidence
-from tests.functions.senders import Sender
+from tests.functions.senders import Caller, Sender
 
 API_KEY = "key-of-the-tests-hunter2"
 
@@ -109,6 +107,10 @@ class Workload:
         assert made.status_code == 201, made.text
         return Sender(self.address + made.json()["path"], made.json()["secret"])
 
+    def caller(self) -> Caller:
+        """Whoever starts runs of a bare command through the API."""
+        return Caller(f"{self.address}/api/deployments/{self.deployment('by-call', slots=0)}", API_KEY)
+
     # -- looking
 
     def states(self) -> dict[str, int]:
@@ -149,41 +151,6 @@ class Workload:
         begun = self.begun()
         assert len(begun) == runs
         assert set(begun.values()) == {1}
-
-
-class Killable(Protocol):
-    """A process of a function's."""
-
-    def kill_if_busy(self) -> bool: ...
-
-
-class Killer:
-    """Kills functions' processes in the midst of their work, one after the other, each at a random moment."""
-
-    def __init__(self, victims: Sequence[tuple[str, Killable]], chance: random.Random, longest: float) -> None:
-        """`victims`: each with its function's name. `longest`: seconds from one look for somebody busy to the next."""
-        self.victims, self.chance, self.longest = victims, chance, longest
-        self.kills: dict[str, int] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-
-    @property
-    def count(self) -> int:
-        return sum(self.kills.values())
-
-    def __enter__(self) -> Killer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join(30)
-
-    def _work(self) -> None:
-        while not self._stopping.wait(self.chance.uniform(0.1, self.longest)):
-            name, victim = self.victims[self.chance.randrange(len(self.victims))]
-            if victim.kill_if_busy():
-                self.kills[name] = self.kills.get(name, 0) + 1
 
 
 def _ahead(seconds: float) -> str:

@@ -9,6 +9,7 @@ Signing is a calculation: nothing is asked over the network. The server is known
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def _region(url: URL) -> str:
 
 
 def _authorities() -> str:
-    """Who may vouch for servers. The SDK brings a list; the driver's own is in a place that functions do not have."""
+    """Who may vouch for servers: whom the SDK believes. The driver's own list is where functions have no files."""
     import botocore
 
-    return str(Path(botocore.__file__).with_name("cacert.pem"))
+    return os.environ.get("AWS_CA_BUNDLE") or str(Path(botocore.__file__).with_name("cacert.pem"))

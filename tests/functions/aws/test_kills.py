@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.clouds.ecs_events import disordered
 from tests.functions.aws.world import World
-from tests.functions.workload import Killer
+from tests.functions.kills import Killer, keep_busy
 
 PATIENCE = 500.0
 
@@ -41,29 +40,12 @@ def test_two_hundred_scheduled_runs_complete(world: World) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
-def test_functions_killed_a_hundred_times_lose_and_double_nothing(world: World) -> None:
-    chance = random.Random(6)
-    with (
-        ThreadPoolExecutor(1) as senders,
-        Killer(world.victims, chance, 1.5) as killer,
-    ):
-        runs = 0
-        world.pool(lease=10)
-        sender = world.webhook()
-        world.connect_queues()
-        began = time.monotonic()
-        while killer.count < 100:
-            world.deployment(f"deployment-{runs}", slots=5, after=2)
-            world.function_deployment(f"function-{runs}")
-            sent = [senders.submit(sender.deliver, runs + number) for number in range(4)]
-            runs += 10
-            until = time.monotonic() + 6
-            while time.monotonic() < until:
-                world.tick()
-                time.sleep(1)
-            assert len({each.result(200) for each in sent}) == 4
-            assert time.monotonic() < began + 500, killer.kills
+@pytest.mark.timeout(1500)
+def test_functions_each_killed_a_hundred_times_lose_and_double_nothing(world: World) -> None:
+    world.pool(lease=10)
+    world.connect_queues()
+    killer = Killer(world.victims)
+    runs = keep_busy(world, killer)
     settle(world, runs, 300)
     print(f"{runs} runs, kills: {killer.kills}, invocations: {world.invocations()}")
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.functions.azure.world import World
-from tests.functions.workload import Killer
+from tests.functions.kills import Killer, keep_busy
 
 PATIENCE = 400.0
 
@@ -68,26 +68,13 @@ def test_fifty_deliveries_become_runs_that_complete_without_any_tick(world: Worl
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
-def test_functions_killed_a_hundred_times_lose_and_double_nothing(world: World) -> None:
-    chance = random.Random(6)
+@pytest.mark.timeout(1500)
+def test_functions_each_killed_a_hundred_times_lose_and_double_nothing(world: World) -> None:
     furnish(world)
-    sender, runs, began = world.webhook(), 0, time.monotonic()
-    with (
-        ThreadPoolExecutor(1) as senders,
-        Killer(world.victims, chance, 1.5) as killer,
-    ):
-        while killer.count < 100:
-            world.deployment(f"deployment-{runs}", slots=5, after=2)
-            world.function_deployment(f"function-{runs}", after=2)
-            sent = [senders.submit(sender.deliver, runs + number) for number in range(4)]
-            runs += 10
-            until = time.monotonic() + 6
-            while time.monotonic() < until:
-                world.tick()
-                time.sleep(1)
-            assert len({each.result(200) for each in sent}) == 4
-            assert time.monotonic() < began + 550, killer.kills
+    killer = Killer(world.victims)
+    runs = keep_busy(
+        world, killer, (lambda _: world.continue_schedules(), 1.0), (lambda _: world.tell_of_groups(), 0.5)
+    )
     settle(world, runs, 300)
     print(f"{runs} runs, kills: {killer.kills}, invocations: {world.invocations()}")
 

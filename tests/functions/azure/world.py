@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet
 
 import skylift_container_instance
+from skylift.wakeups import Schedule
 from skylift_functions.azure.platform import CONNECTION, QUEUES, poison
+from skylift_functions.messages import to_text
 from tests.clouds.azure import LocalAzure
-from tests.clouds.azure_functions_host import FunctionApp
+from tests.clouds.azure_functions_host import FunctionApp, Worker
 from tests.clouds.azure_functions_http import Front
 from tests.clouds.azure_functions_queues import QueueListener
 from tests.clouds.azurite import Azurite
-from tests.functions.workload import API_KEY, Killable, Workload
+from tests.functions.workload import API_KEY, Workload
 
 ROOT = Path(__file__).parents[3] / "functions" / "skylift_functions" / "azure" / "root"
 """What is at the top of the deployed package."""
@@ -24,6 +28,24 @@ DELIVERIES = 20
 """Of one message before it is in the poison queue: killing makes many of them."""
 RETRY_AFTER = 1
 """Seconds. Azure's host has more patience, and tests less time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Victim:
+    """A worker as far as it is at one function's work."""
+
+    worker: Worker
+    function: str
+
+    @property
+    def is_busy(self) -> bool:
+        return self.worker.is_busy_with(self.function)
+
+    def kill_if_busy(self) -> bool:
+        is_busy = self.is_busy
+        if is_busy:
+            self.worker.kill()
+        return is_busy
 
 
 class World(Workload):
@@ -67,11 +89,23 @@ class World(Workload):
         return self.front.url
 
     @property
-    def victims(self) -> list[tuple[str, Killable]]:
-        return [(name, each) for name, group in self.app.groups.items() for each in group.workers]
+    def victims(self) -> dict[str, list[Victim]]:
+        return {name: [Victim(each, name) for each in self.app.group_of(name).workers] for name in self.app.functions}
 
     def tick(self) -> None:
         self.app.tick()
+
+    def continue_schedules(self) -> None:
+        """By a wakeup."""
+        queue = self.service.get_queue_client(QUEUES["schedule"])
+        queue.send_message(to_text(Schedule(), datetime.now(UTC)))
+
+    def tell_of_groups(self) -> None:
+        """Event Grid's word that the container groups that there are have been written."""
+        about = {"eventType": "Microsoft.Resources.ResourceWriteSuccess", "topic": "t", "dataVersion": "2"}
+        for each in self.cloud.left():
+            at = datetime.now(UTC).isoformat()
+            self.app.deliver({**about, "id": each, "subject": each, "eventTime": at, "data": {}})
 
     def check(self, runs: int) -> None:
         super().check(runs)

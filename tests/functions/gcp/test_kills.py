@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.functions.gcp.world import World
-from tests.functions.workload import Killer
+from tests.functions.kills import Killer, keep_busy
 
 PATIENCE = 500.0
 
@@ -45,30 +45,11 @@ def test_two_hundred_scheduled_runs_and_fifty_by_webhook_complete(world: World) 
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
-def test_functions_killed_a_hundred_times_lose_and_double_nothing(world: World) -> None:
-    """Each of the four, the API in the midst of deliveries and of what runners tell it."""
-    chance = random.Random(6)
+@pytest.mark.timeout(1500)
+def test_functions_each_killed_a_hundred_times_lose_and_double_nothing(world: World) -> None:
     world.pool(lease=10)
-    sender = world.webhook()
-    runs = 0
-    delivered: list[Future[str]] = []
-    began = time.monotonic()
-    with (
-        Killer(world.victims, chance, 1.0) as killer,
-        ThreadPoolExecutor(4) as threads,
-    ):
-        while killer.count < 100 or len(killer.kills) < 4:
-            world.deployment(f"deployment-{runs}", slots=5, after=5)
-            world.function_deployment(f"function-{runs}", after=5)
-            delivered += [threads.submit(sender.deliver, len(delivered) + number) for number in range(2)]
-            runs += 8
-            until = time.monotonic() + 6
-            while time.monotonic() < until:
-                world.tick()
-                time.sleep(1)
-            assert time.monotonic() < began + 500, killer.kills
-    assert len({each.result() for each in delivered}) == len(delivered)
+    killer = Killer(world.victims)
+    runs = keep_busy(world, killer)
     settle(world, runs, 300)
     print(f"{runs} runs, kills: {killer.kills}, invocations: {world.invocations()}")
 

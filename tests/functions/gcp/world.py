@@ -16,9 +16,9 @@ from cryptography.fernet import Fernet
 import skylift_cloud_run
 from skylift_cloud_run.credentials import ENDPOINT
 from skylift_functions.gcp import PLATFORM
-from tests.clouds.google_functions import Function
+from tests.clouds.google_functions import Function, Instance
 from tests.clouds.google_tasks import LocalGoogleCloud
-from tests.functions.workload import API_KEY, Killable, Workload
+from tests.functions.workload import API_KEY, Workload
 from tests.providers.cloud_run.support import ACCOUNT, DECLARED, IMAGES, PROJECT, REGION
 
 INVOKER = f"skylift-invoker@{PROJECT}.iam.gserviceaccount.com"
@@ -110,8 +110,8 @@ class World(Workload):
         return self.functions["api"].url
 
     @property
-    def victims(self) -> list[tuple[str, Killable]]:
-        return [(name, instance) for name, each in self.functions.items() for instance in each.instances]
+    def victims(self) -> dict[str, list[Instance]]:
+        return {name: each.instances for name, each in self.functions.items()}
 
     def tick(self) -> None:
         self.post("schedule")
