@@ -186,15 +186,17 @@ def _behind(place: Place, queue: Row[Any], earlier: int) -> Iterator[Waiting]:
 
 
 def _on_its_way(tx: Tx, run: Row[Any]) -> Waiting | None:
+    """A run that has a slot, and no word of its own yet. Of a bare command none is to come."""
     attempt = attempts.of_run(tx, run.id)
     if not attempt or attempt.admitted_at:
         return None
     if not attempt.launched_at:
-        message = "It has a slot, and its provider has not answered yet"
-        return Waiting(kind=WaitKind.LAUNCHING, message=message)
+        return Waiting(kind=WaitKind.LAUNCHING, message="It has a slot, and its provider has not answered yet")
+    if not attempt.reports:
+        return None
     limit = timedelta(seconds=pools.settings_of(pools.by_id(tx, attempt.work_pool_id)).start_timeout)
     return Waiting(
         kind=WaitKind.STARTING,
         message=f"Its provider has started it ({attempt.handle}), and it has not said a word yet",
-        until=attempt.launched_at + limit if attempt.reports else None,
+        until=attempt.launched_at + limit,
     )

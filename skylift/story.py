@@ -18,6 +18,7 @@ from skylift.models.runs import FlowRun, TimelineEntry
 from skylift.models.states import StateType
 from skylift.parts import Parts
 from skylift.store import Tx, attempts, deployments, flows, timeline
+from skylift.store.run_times import lateness
 from skylift.store.tables import ended_attempts
 
 FAILED = (StateType.FAILED, StateType.CRASHED)
@@ -28,7 +29,12 @@ PROVIDERS_OWN = ("throttled", "outofcapacity", "unreachable", "rejected", "ended
 
 
 def told(parts: Parts, tx: Tx, run: Row[Any], shown: FlowRun) -> RunStory:
-    """The run's whole story; `shown` is the run as the API shows it."""
+    """The run's whole story; `shown` is the run as the API shows it. What of that counts on with the clock stands still
+    at the last change, so that a story in which nothing happens stays the same."""
+    at_last = {
+        "estimated_run_time": run.total_run_time,
+        "estimated_start_time_delta": lateness(run, run.state_timestamp),
+    }
     lines = [TimelineEntry.model_validate(row) for row in timeline.read(tx, run.id)]
     tries = _attempts(parts, tx, run, lines)
     deployment = deployments.find(tx, run.deployment_id)
@@ -39,7 +45,7 @@ def told(parts: Parts, tx: Tx, run: Row[Any], shown: FlowRun) -> RunStory:
     said = [line.message for line in lines if line.kind in PROVIDERS_OWN and wants]
     flow = flows.by_id(tx, run.flow_id)
     return RunStory(
-        flow_run=shown,
+        flow_run=shown.model_copy(update=at_last),
         flow=Named(id=flow.id, name=flow.name),
         deployment=Named(id=deployment.id, name=deployment.name) if deployment else None,
         waiting=waits_for,

@@ -47,7 +47,7 @@ class Cursor:
             found = json.loads(base64.urlsafe_b64decode(text.encode()))
             return cls(tuple(UUID(each) for each in found))
         except (ValueError, TypeError, AttributeError, binascii.Error):
-            raise InvalidError("This is no cursor of a page of logs", field="after") from None
+            raise InvalidError("`after` is no cursor of a page of logs", field="after") from None
 
     def __str__(self) -> str:
         return base64.urlsafe_b64encode(json.dumps([each.hex for each in self.seen]).encode()).decode()

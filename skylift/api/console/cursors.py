@@ -26,7 +26,7 @@ def read(text: str, make: Callable[..., T]) -> T:
     try:
         return make(*json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))))
     except (ValueError, TypeError, AttributeError, binascii.Error):
-        raise InvalidError("This is no cursor of a page of this list", field="after") from None
+        raise InvalidError("`after` is no cursor of a page of this list", field="after") from None
 
 
 def instant_and_id(at: str, id_: str) -> tuple[datetime, UUID]:

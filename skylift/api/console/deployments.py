@@ -85,7 +85,7 @@ def _line(row: Row[tuple[object, ...]]) -> LedgerLine:
         run = LedgerRun(id=row.flow_run_id, name=row.name, state_type=row.state_type, state_name=row.state_name)
     return LedgerLine(
         slot=row.slot,
-        schedule=row.identity,
+        schedule=row.schedule,
         outcome=SlotOutcome.RUN if run else SlotOutcome.SKIPPED,
         flow_run=run,
         reason=row.skipped,

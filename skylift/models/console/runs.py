@@ -46,7 +46,7 @@ class AttemptStory(View):
 class RunStory(View):
     """A run, and all that happened to it."""
 
-    flow_run: FlowRun
+    flow_run: FlowRun = Field(description="Its estimates are as of its last change")
     flow: Named
     deployment: Named | None
     waiting: Waiting | None = Field(description="Why it has not started, where it has not")
