@@ -11,7 +11,7 @@ ELSEWHERE := not containers and not terraform and not serverless and not browser
 CLOUDS := ecs aws azure cloud-run gcp container-instance container-instance-infra modal docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo demo-cloud test test-long test-containers test-terraform test-serverless test-browser console package bench bench-scale check lint types imports lock clean
+.PHONY: help setup demo demo-cloud test test-long test-containers test-terraform test-serverless test-browser console screenshots package bench bench-scale check lint types imports lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
@@ -49,6 +49,9 @@ console: $(VENV)/.runtime console/node_modules/.done  ## Build the console into 
 	npm run --prefix console --silent test -- --silent --reporter=dot
 	npm run --prefix console --silent build -- --logLevel warn
 
+screenshots: setup console $(CHROMIUM)  ## Take the pictures of docs/console.md anew
+	$(BIN)/python -m tests.browser.screenshots
+
 package: $(VENV)/.dev  ## Zip the cloud functions into dist/ (LAMBDA_PYTHON=path of a Python 3.13), and measure them
 	$(BIN)/python functions/package_aws.py --python $(LAMBDA_PYTHON)
 	$(BIN)/python functions/package_gcp.py
@@ -59,7 +62,7 @@ bench: setup .venv-peers/.done  ## Measure, against real peers, too, and write t
 	$(BIN)/python -m benchmarks $(PARTS)
 
 bench-scale: $(VENV)/.dev  ## Predict what dispatchers do, and see whether they do
-	$(BIN)/python -m benchmarks.simulation
+	$(BIN)/python -m benchmarks simulation
 
 check: lint types imports  ## Lint, types and import rules
 

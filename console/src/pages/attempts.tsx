@@ -2,6 +2,7 @@ import type { AttemptStory, RunStory } from "../api/types";
 import { useStore } from "../store";
 import { Copy } from "../ui/copy";
 import { Section } from "../ui/page";
+import { Scroll } from "../ui/scroll";
 import { Table } from "../ui/table";
 import { At, now } from "../ui/time";
 import { lasting } from "../ui/times";
@@ -24,7 +25,7 @@ export function AttemptChart({ attempts }: { attempts: AttemptStory[] }) {
   const height = rows.length * ROW;
   const ticks = Array.from({ length: Math.floor(span / tick) + 1 }, (_, number) => number * tick);
   return (
-    <div class="scroll">
+    <Scroll label="Attempts over time">
       <svg class="timeline" viewBox={`0 0 ${WIDTH} ${height + 22}`} role="img" aria-label={inWords(attempts, span)}>
         {ticks.map((seconds) => (
           <g key={seconds}>
@@ -51,7 +52,7 @@ export function AttemptChart({ attempts }: { attempts: AttemptStory[] }) {
           </span>
         ))}
       </div>
-    </div>
+    </Scroll>
   );
 }
 

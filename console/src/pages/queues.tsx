@@ -4,6 +4,7 @@ import type { QueueView } from "../api/types";
 import { Action, sentence } from "../ui/action";
 import { notify } from "../ui/notices";
 import { Section } from "../ui/page";
+import { Scroll } from "../ui/scroll";
 import { PoolState } from "../ui/state";
 import { When } from "../ui/time";
 import { NewQueue, QueueLimit } from "./queue-forms";
@@ -48,7 +49,7 @@ export function Queues({ pool, queues, refresh }: Props) {
 
   return (
     <Section title="Queues" note="the first that has something due goes first" actions={<button type="button" onClick={() => setAdding(true)}>+ Add queue</button>}>
-      <div class="scroll">
+      <Scroll label="Queues by priority">
         <table aria-label="Queues by priority">
           <thead>
             <tr>
@@ -101,7 +102,7 @@ export function Queues({ pool, queues, refresh }: Props) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
       {isAdding && <NewQueue pool={pool} close={() => setAdding(false)} refresh={refresh} />}
     </Section>
   );

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact";
+import { Scroll } from "./scroll";
 
 export interface Column<T> {
   name: string;
@@ -19,7 +20,7 @@ interface Props<T> {
 export function Table<T>({ label, columns, rows, id, empty }: Props<T>) {
   if (!rows.length) return <div class="empty">{empty}</div>;
   return (
-    <div class="scroll">
+    <Scroll label={label}>
       <table aria-label={label}>
         <thead>
           <tr>
@@ -42,6 +43,6 @@ export function Table<T>({ label, columns, rows, id, empty }: Props<T>) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }

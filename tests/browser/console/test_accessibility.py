@@ -14,6 +14,8 @@ from tests.support.service import ROOT, How, serving
 
 AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
+"""What hangs on the size is drawn anew."""
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = (1400, 360)
 
@@ -40,6 +42,7 @@ def _check(page: Page, name: str, wrong: list[str]) -> None:
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
+            page.evaluate(SETTLED)
             wrong += [f"{name}, {theme}, {width}: {each}" for each in _findings(page)]
             if _scrolls_sideways(page):
                 wrong.append(f"{name}, {width}: it scrolls sideways")

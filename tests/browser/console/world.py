@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 
 from tests.browser.console.place import Place
+from tests.clouds.aws import LocalAws
+from tests.providers.journeys import Ground
 
 SECRETS = ("hunter2-of-the-block", "hunter2-of-the-variable", "hunter2-of-the-run", "hunter2-of-the-webhook")
 """None of them may ever be in a page."""
@@ -98,6 +100,25 @@ def furnish(place: Place) -> dict[str, str]:
         "webhook": "/webhooks/new-orders",
         "blocks": "/blocks",
     }
+
+
+def furnish_cloud(place: Place, cloud: LocalAws, ground: Ground) -> dict[str, str]:
+    """A pool in the local AWS; a run whose image is not there, and one that lost its machine once."""
+    place.pool("aws", "ecs:push", base_job_template=place.template("ecs:push", **ground.variables), concurrency_limit=5)
+    bare = {"runner": False, "command": "true"}
+    crashed = place.run(place.deployment("import", "aws", job_variables=ground.unpullable | bare), "lost-lynx")
+    place.wait(crashed)
+    cloud.tasks.hold_in_provisioning = True
+    before = set(cloud.tasks.all)
+    recovered = place.run(
+        place.deployment("export", "aws", job_variables=bare | {"launch_type": "FARGATE_SPOT"}), "sturdy-finch"
+    )
+    (task,) = place.until(lambda: set(cloud.tasks.all) - before, bool)
+    place.until(lambda: place.story(recovered)["attempts"][0]["handle"], bool)
+    cloud.tasks.take_back(cloud.tasks.all[task])
+    cloud.tasks.hold_in_provisioning = False
+    place.wait(recovered)
+    return {"run-crashed": f"/runs/{crashed}", "run-recovered": f"/runs/{recovered}/attempts", "pool-aws": "/pools/aws"}
 
 
 def post(place: Place, path: str, secret: str) -> None:
