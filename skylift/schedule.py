@@ -16,6 +16,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from skylift import faults
 from skylift.ids import new_id
@@ -60,9 +61,12 @@ def schedule(parts: Parts, *, limit: int = 1000) -> int:
 
 
 def _continue(parts: Parts, schedule_id: UUID) -> None:
-    """One schedule's trouble must not keep the others from being continued."""
+    """One schedule's trouble must not keep the others from being continued. Where the database cannot be reached it is
+    nobody's: the tick fails, and the next one finds all of them."""
     try:
         parts.store.transaction(continue_ledger, schedule_id, catchup=timedelta(seconds=parts.settings.catchup))
+    except (OperationalError, InterfaceError):
+        raise
     except Exception as error:
         log.error("Schedule %s could not be continued: %s", schedule_id, faults.told(error))
         parts.store.transaction(_put_off, schedule_id)

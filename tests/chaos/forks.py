@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-BEGINS_WITHIN = 90.0
-"""Seconds; importing takes its time where others work as well."""
+PATIENCE = 90.0
+"""Seconds that it may take to begin or to end: importing takes its time where others work as well."""
 
 
 class Host:
@@ -52,7 +52,7 @@ class Host:
         self.process.stdin.write(json.dumps({"call": call, "kwargs": kwargs}) + "\n")
         self.process.stdin.flush()
         with self._change:
-            assert self._change.wait_for(lambda: bool(self._started), BEGINS_WITHIN), self.log.read_text()
+            assert self._change.wait_for(lambda: bool(self._started), PATIENCE), self.log.read_text()
             return self._started.pop()
 
     def wait(self, pid: int, seconds: float) -> int | None:
@@ -77,6 +77,6 @@ class Host:
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.close()
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
         self._reader.join()
         self.process.stdout.close()

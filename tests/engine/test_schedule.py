@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from skylift import schedule
 from skylift.dispatch import dispatch
@@ -127,6 +128,25 @@ def test_an_outage_of_a_day_leaves_every_slot_made_or_skipped(place: Installatio
     skipped = [row for row in place.rows(schedule_slots) if row.skipped]
     assert {row.slot for row in skipped} == {slot for slot in found if last_before < slot < now - timedelta(hours=1)}
     assert {row.skipped for row in skipped} == {"Missed by more than the catch-up window of 3600 s"}
+
+
+def test_a_database_that_is_away_for_a_moment_puts_no_schedule_off(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.pool()
+    deploy(place, EVERY_MINUTE)
+    place.clock.advance(3600)
+    before = {row.id: row.tick_at for row in place.rows(deployment_schedules)}
+    with monkeypatch.context() as patch:
+
+        def is_cut_off(*_: Any, **__: Any) -> None:
+            raise OperationalError("SELECT", {}, Exception("server closed the connection unexpectedly"))
+
+        patch.setattr(schedule, "continue_ledger", is_cut_off)
+        with pytest.raises(OperationalError):
+            schedule.schedule(place.parts)
+    assert {row.id: row.tick_at for row in place.rows(deployment_schedules)} == before
+    assert schedule.schedule(place.parts) == 1
 
 
 def test_a_schedule_has_its_own_catch_up_window(place: Installation) -> None:

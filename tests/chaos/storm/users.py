@@ -47,7 +47,7 @@ class Users:
     """Ids by pool and name."""
     hooks: dict[str, str] = field(default_factory=dict)
     """Paths of webhooks by pool."""
-    patience: float = 300.0
+    patience: float = 600.0
     _scheduled: dict[str, datetime] = field(default_factory=dict)
     """The first slot of each deployment with a schedule."""
     _under_way: list[Future[None]] = field(default_factory=list)

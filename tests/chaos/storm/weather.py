@@ -32,7 +32,7 @@ from tests.chaos.storm.plan import API, DATABASE, DISPATCHERS, Act, Fault
 from tests.chaos.storm.users import SECRET, SIGNING, Users
 
 STEP = 0.05
-CALM = 300.0
+CALM = 600.0
 """Seconds that everything may take to come to its end."""
 
 
