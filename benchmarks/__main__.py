@@ -1,4 +1,4 @@
-"""The benchmarks, one after the other, and their tables in docs/benchmarks.md: `python -m benchmarks [part …]`.
+"""The benchmarks, one after the other, and their tables in the docs: `python -m benchmarks [part …]`.
 
 Each part is a module that can be run alone. Exits with 1 where one of them missed a bar.
 """
@@ -15,7 +15,9 @@ from pathlib import Path
 
 from benchmarks.table import machine
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = {"simulation": DOCS / "scale.md"}
+"""Where it is not the page about benchmarks."""
 PARTS: dict[str, list[str]] = {
     "startup": ["benchmarks.startup"],
     "push": ["benchmarks.push"],
@@ -24,23 +26,27 @@ PARTS: dict[str, list[str]] = {
     "api": ["benchmarks.api", "--turns", "8"],
     "peers": ["benchmarks.peers"],
 }
-"""By name, which is also that of the part of the page: what is run."""
+"""By name, which is also that of the part of its page: what is run."""
+OTHERS = {"simulation": ["benchmarks.simulation"]}
+"""Only where they are asked for."""
 
 
 def main() -> int:
     """Run the parts and write what they print; 1 where one of them missed a bar."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure, print, and write it down.")
-    parser.add_argument("parts", nargs="*", metavar="|".join(PARTS))
+    parser.add_argument("parts", nargs="*", metavar="|".join([*PARTS, *OTHERS]))
     asked = parser.parse_args().parts or list(PARTS)
-    unknown = sorted(set(asked) - set(PARTS))
+    known = PARTS | OTHERS
+    unknown = sorted(set(asked) - set(known))
     if unknown:
         parser.error(f"there is no part {', '.join(unknown)}")
     codes = {}
     for name in asked:
         began = time.monotonic()
-        codes[name], text = _run(PARTS[name])
+        codes[name], text = _run(known[name])
         print(f"\n[{name}: {time.monotonic() - began:.0f} s]\n", flush=True)
-        PAGE.write_text(replaced(PAGE.read_text(), name, _dated(text)))
+        page = PAGES.get(name, DOCS / "benchmarks.md")
+        page.write_text(replaced(page.read_text(), name, _dated(text)))
     missed = [name for name, code in codes.items() if code]
     if missed:
         print(f"Bars were missed in: {', '.join(missed)}")
@@ -69,7 +75,7 @@ def replaced(page: str, name: str, text: str) -> str:
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
     made, count = re.subn(rf"{begin}.*?{end}", lambda _: f"{begin}\n{text}\n{end}", page, flags=re.DOTALL)
     if count != 1:
-        raise SystemExit(f"{PAGE.name} must have one place between {begin} and {end}")
+        raise SystemExit(f"The page must have one place between {begin} and {end}")
     return made
 
 
