@@ -11,7 +11,7 @@ ELSEWHERE := not containers and not terraform and not serverless and not browser
 CLOUDS := ecs aws azure cloud-run gcp container-instance container-instance-infra modal docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo demo-cloud test test-long test-containers test-terraform test-serverless test-browser console screenshots package bench bench-scale check lint types imports lock clean
+.PHONY: help setup demo demo-cloud test test-long test-containers test-terraform test-serverless test-browser console screenshots package chaos bench bench-scale check lint types imports lock clean
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
@@ -57,6 +57,9 @@ package: $(VENV)/.dev  ## Zip the cloud functions into dist/ (LAMBDA_PYTHON=path
 	$(BIN)/python functions/package_gcp.py
 	$(BIN)/python functions/package_azure.py --python $(LAMBDA_PYTHON)
 	PYTHONPATH=functions $(BIN)/python -m benchmarks.cold_start --python $(LAMBDA_PYTHON)
+
+chaos: setup  ## Break everything for a while, and judge what came of it: SEED=n MINUTES=m STORMS=k
+	$(BIN)/python -m tests.chaos.storm $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(STORMS),--storms $(STORMS)) $(ARGS)
 
 bench: setup .venv-peers/.done  ## Measure, against real peers, too, and write the tables into docs/benchmarks.md (PARTS=… for some)
 	$(BIN)/python -m benchmarks $(PARTS)

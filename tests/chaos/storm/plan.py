@@ -98,7 +98,7 @@ def faults(seed: int, seconds: float, clouds: Sequence[str], *, killable_databas
     return found
 
 
-def acts(seed: int, seconds: float, pools: Sequence[str], *, each_every: float = 4.0) -> list[Act]:
+def acts(seed: int, seconds: float, pools: Sequence[str], *, each_every: float = 7.0) -> list[Act]:
     """What users do in the same time: one act in each pool in so many seconds, on average."""
     chance = random.Random(f"acts {seed}")
     found = []

@@ -24,9 +24,9 @@ from tests.chaos.evidence import FUNCTION, SCRIPT
 from tests.chaos.storm.plan import Act
 from tests.providers.journeys import Ground
 
-LIMITS = {"pool": 3, "middle": 1, "narrow": 1}
+LIMITS = {"pool": 3, "middle": 1, "narrow": 2}
 SETTINGS = {"lease": 6, "heartbeat": 2, "cancel_grace": 2, "infrastructure_retries": 8}
-SCHEDULED_EVERY = 11
+SCHEDULED_EVERY = 13
 """Seconds."""
 TIMEOUT = 5.0
 AGAIN = 0.3

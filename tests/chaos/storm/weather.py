@@ -32,6 +32,8 @@ from tests.chaos.storm.plan import API, DATABASE, DISPATCHERS, Act, Fault
 from tests.chaos.storm.users import SECRET, SIGNING, Users
 
 STEP = 0.05
+TICKS = 5.0
+"""Seconds, several ticks of the timer: what a dispatcher owes the schedules by now is made before they are ended."""
 CALM = 600.0
 """Seconds that everything may take to come to its end."""
 
@@ -150,6 +152,7 @@ class Storm:
         """Nothing is broken any more: wait until everything is done; how long that took (s)."""
         began = time.monotonic()
         self.users.wait()
+        time.sleep(TICKS)
         self.users.end_schedules()
         self.users.asked["until"] = datetime.now(UTC).isoformat()
         store = Store(self.database.url)
