@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from skylift.collections.logos import logo
 from skylift.errors import MissingExtraError
 from skylift.registry import Providers
 
@@ -59,5 +60,5 @@ def _entry(
         "documentation_url": "",
         "install_command": install_command,
         "is_beta": False,
-        "logo_url": "",
+        "logo_url": logo(type_, display_name),
     }
