@@ -172,6 +172,13 @@ class EventFilter(Asked):
         yield from self.all_related
         yield from self.all_any_resource
 
+    def bare(self) -> EventFilter | None:
+        """The same, where the name and the time of an event tell all that it asks for."""
+        others = (self.resource, self.id, self.text, *self.all_involved)
+        if any(part and any(part.model_dump().values()) for part in others):
+            return None
+        return EventFilter(occurred=self.occurred, event=self.event, order=self.order)
+
     @property
     def all_related(self) -> list[RelatedFilter]:
         """Each of them must match."""

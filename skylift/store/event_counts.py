@@ -11,7 +11,7 @@ from skylift.errors import InvalidError
 from skylift.models.event_filters import EventFilter
 from skylift.models.events import NAME, EventCount, ReceivedEvent
 from skylift.store.engine import Tx
-from skylift.store.events import SCANNED, scan
+from skylift.store.events import SCANNED, scan, scan_bare
 
 Countable = Literal["day", "time", "event", "resource"]
 TimeUnit = Literal["week", "day", "hour", "minute", "second"]
@@ -35,15 +35,17 @@ def count_by(tx: Tx, wanted: EventFilter, countable: Countable, unit: TimeUnit, 
     Raises `InvalidError` where there would be too many spans.
     """
     newest_first = wanted.model_copy(update={"order": "DESC"})
+    found = _matching(tx, newest_first, newest_first.bare() if countable != "resource" else None)
     if countable in ("day", "time"):
         span = UNITS[unit] * interval if countable == "time" else UNITS["day"]
         spans = _spans(tx, wanted, span)
-        return _in_spans(_matching(tx, newest_first), spans, span)
-    return _in_groups(_matching(tx, newest_first), _name if countable == "event" else _resource)
+        return _in_spans(found, spans, span)
+    return _in_groups(found, _name if countable == "event" else _resource)
 
 
-def _matching(tx: Tx, wanted: EventFilter) -> Iterator[ReceivedEvent]:
-    return (event for event in islice(scan(tx, wanted), SCANNED) if wanted.matches(event))
+def _matching(tx: Tx, wanted: EventFilter, bare: EventFilter | None) -> Iterator[ReceivedEvent]:
+    events = scan_bare(tx, bare) if bare else scan(tx, wanted)
+    return (event for event in islice(events, SCANNED) if (bare or wanted).matches(event))
 
 
 def _name(event: ReceivedEvent) -> tuple[str, str]:

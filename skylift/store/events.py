@@ -27,7 +27,7 @@ COUNTED = 10_000
 """Up to how many matches are counted."""
 SCANNED = 50_000
 """How many events are looked at for one page; the next page goes on from there."""
-CHUNK = 200
+CHUNK, BARE_CHUNK = 200, 5_000
 
 Position = tuple[datetime, UUID]
 """Where a page ended: when that event occurred, and its id."""
@@ -104,6 +104,18 @@ def scan(tx: Tx, wanted: EventFilter, after: Position | None = None) -> Iterator
     yield from heapq.merge(*sources, key=_position, reverse=newest_first)
 
 
+def scan_bare(tx: Tx, wanted: EventFilter) -> Iterator[ReceivedEvent]:
+    """As `scan`, for a filter that is bare: of each event its id, name and time alone, which is much quicker."""
+    newest_first = wanted.order == "DESC"
+    stored = select(table.c.id, table.c.occurred, table.c.event).where(*_conditions(wanted))
+    sources = [_stream(tx, stored, (table.c.occurred, table.c.id), _bare_event, None, newest_first, BARE_CHUNK)]
+    states = state_events.bare_query(wanted)
+    if states is not None:
+        read = state_events.bare_event
+        sources.append(_stream(tx, states, state_events.ORDER, read, None, newest_first, BARE_CHUNK))
+    yield from heapq.merge(*sources, key=_position, reverse=newest_first)
+
+
 Columns = tuple[Any, Any]
 """Those of the time and of the id."""
 
@@ -122,14 +134,15 @@ def _stream(
     read: Callable[[Row[Any]], ReceivedEvent],
     after: Position | None,
     newest_first: bool,
+    chunk: int = CHUNK,
 ) -> Iterator[ReceivedEvent]:
     """A chunk at a time. Not by a cursor: a database that does not know how little of it is read sorts it all first."""
-    ordered = query.order_by(*_ordered(columns, newest_first)).limit(CHUNK)
+    ordered = query.order_by(*_ordered(columns, newest_first)).limit(chunk)
     while True:
         rows = tx.all(ordered.where(_beyond(columns, after, newest_first)))
         for row in rows:
             yield read(row)
-        if len(rows) < CHUNK:
+        if len(rows) < chunk:
             return
         after = _position(read(rows[-1]))
 
@@ -179,6 +192,10 @@ def by_ids(tx: Tx, wanted: Iterable[tuple[str, UUID]]) -> list[ReceivedEvent]:
         for start in range(0, len(ids), 500):
             events += map(read, tx.all(query.where(column.in_(ids[start : start + 500]))))
     return sorted(events, key=_position)
+
+
+def _bare_event(row: Row[Any]) -> ReceivedEvent:
+    return state_events.named_only(row.id, row.occurred, row.event)
 
 
 def _event(row: Row[Any]) -> ReceivedEvent:
