@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from skylift.models.base import Instant
 from skylift.models.console.base import Named, RunRow, View
@@ -61,6 +61,20 @@ class LedgerRun(View):
 
 
 class LedgerLine(View):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "slot": "2026-03-01T09:00:00Z",
+                    "schedule": "hourly",
+                    "outcome": "SKIPPED",
+                    "flow_run": None,
+                    "reason": "Missed by more than the catch-up window of 3600 s",
+                }
+            ]
+        }
+    )
+
     slot: Instant
     schedule: str = Field(description="The schedule's slug, or what stands for it")
     outcome: SlotOutcome

@@ -150,7 +150,7 @@ class SeenInfrastructure(BaseModel):
 class PreviewRequest(BaseModel):
     """What is to be rendered."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"job_variables": {"cpu": "abc"}}]})
 
     job_variables: JsonObject = Field(default_factory=dict, description="Over the defaults, and the deployment's own")
     base_job_template: JsonObject | None = Field(None, description="A draft; null: the pool's own")
@@ -167,6 +167,17 @@ class DraftPreviewRequest(BaseModel):
 
 
 class PreviewError(View):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "path": "job_variables.cpu",
+                    "message": "Job variable 'cpu' (from flow run 'preview') must be an integer, not 'abc'.",
+                }
+            ]
+        }
+    )
+
     path: str = Field(description="Where it is: job_variables.cpu, base_job_template.variables…; empty: the whole")
     message: str
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from skylift.models.base import Instant
 from skylift.models.console.base import Named, View
@@ -48,6 +48,31 @@ class SlotHold(View):
 
 class Waiting(View):
     """Why a run does not start."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "pool-limit",
+                    "message": "Work pool 'nightly' is at its limit: 1 of 1 slots are occupied: brave-otter "
+                    "(0199c1a2-5f00-7000-8000-000000000001)",
+                    "until": None,
+                    "limit": 1,
+                    "occupied": 1,
+                    "holders": [
+                        {
+                            "attempt_id": "5d1c0f7e-2f2e-4b8e-9a64-0d6f3c1b2a10",
+                            "flow_run_id": "0199c1a2-5f00-7000-8000-000000000001",
+                            "flow_run_name": "brave-otter",
+                            "since": "2026-03-01T12:00:00Z",
+                            "stopping": None,
+                        }
+                    ],
+                    "ahead": 0,
+                }
+            ]
+        }
+    )
 
     kind: WaitKind
     message: str
