@@ -48,6 +48,8 @@ STATUSES: tuple[tuple[type[SkyliftError], int], ...] = (
     (ProviderError, 502),
     (ProvisionError, 502),
 )
+TOO_MUCH = "54000"
+"""PostgreSQL's SQLSTATE, and its relatives', for what exceeds a limit of theirs."""
 RETRY_AFTER = 1.0
 """Seconds, where nobody knows better."""
 
@@ -107,8 +109,10 @@ def _conflict(error: Exception, request: str) -> Reply:
 
 
 def _database(error: Exception, request: str) -> Reply:
-    """The database does not answer, or has no room. Clients come back after a 503."""
+    """The database does not answer, or has no room: clients come back after a 503. Or it was given too much."""
     orig = getattr(error, "orig", None)
+    if getattr(orig, "sqlstate", None) == TOO_MUCH:
+        return Reply(413, {"detail": "More than the database takes in one value, key or transaction: send less"})
     logger.error("%s: the database failed: %s", request, type(orig).__name__)
     return Reply(503, {"detail": "The database does not answer just now: try again"}, _headers(503, error))
 

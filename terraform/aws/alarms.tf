@@ -22,7 +22,7 @@ resource "aws_cloudwatch_metric_alarm" "late_runs" {
   alarm_description   = "Runs wait for longer than they should: a pool has no room, or nothing dispatches"
   namespace           = "Skylift"
   metric_name         = "LateRuns"
-  dimensions          = { service = "skylift" }
+  dimensions          = { service = var.name }
   statistic           = "Minimum"
   period              = 300
   evaluation_periods  = 3
@@ -39,7 +39,7 @@ resource "aws_cloudwatch_metric_alarm" "sweep_hits" {
   alarm_description   = "Only the timer found what became of attempts: wakeups or events do not arrive"
   namespace           = "Skylift"
   metric_name         = "SweepHits"
-  dimensions          = { service = "skylift" }
+  dimensions          = { service = var.name }
   statistic           = "Sum"
   period              = 3600
   evaluation_periods  = 1

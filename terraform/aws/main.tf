@@ -33,6 +33,7 @@ locals {
       SKYLIFT_API_KEY_FROM    = aws_secretsmanager_secret.this["admin-key"].arn
       SKYLIFT_SECRET_KEY_FROM = aws_secretsmanager_secret.this["sealing-keys"].arn
       POWERTOOLS_LOG_LEVEL    = var.log_level
+      POWERTOOLS_SERVICE_NAME = var.name
     },
   )
 }

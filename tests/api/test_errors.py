@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from psycopg.errors import ProgramLimitExceeded
 from sqlalchemy.exc import OperationalError
 
 from skylift import errors, provider
@@ -78,6 +79,13 @@ def test_a_database_that_is_away_is_worth_another_try(app: FastAPI, client: Test
     answer = client.get("test")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
+    assert "hunter2" not in answer.text
+
+
+def test_what_is_more_than_the_database_takes_is_refused_for_good(app: FastAPI, client: TestClient) -> None:
+    _raising(app, OperationalError("INSERT", {"name": "hunter2"}, ProgramLimitExceeded("key size too large: hunter2")))
+    answer = client.get("test")
+    assert answer.status_code == 413
     assert "hunter2" not in answer.text
 
 

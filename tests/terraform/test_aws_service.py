@@ -247,7 +247,8 @@ def test_every_handler_answers_an_event(stated: Planned, world: World, tmp_path:
     assert set(made) == set(ANSWERS)
     for name, each in made.items():
         event, expected = ANSWERS[name]
-        env = world.account.env | {"POWERTOOLS_LOG_LEVEL": each["environment"][0]["variables"]["POWERTOOLS_LOG_LEVEL"]}
+        variables = each["environment"][0]["variables"]
+        env = world.account.env | {key: value for key, value in variables.items() if key.startswith("POWERTOOLS_")}
         function = Function(f"walked-{name}", each["handler"], env, tmp_path, timeout=each["timeout"])
         try:
             outcome = function.invoke(event)

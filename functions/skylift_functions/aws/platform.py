@@ -116,5 +116,6 @@ PLATFORM = AwsPlatform(
         "SKYLIFT_QUEUE_DISPATCH": "URL of the queue that wakes dispatch",
         "SKYLIFT_QUEUE_OBSERVE": "URL of the queue that wakes observe",
         "SKYLIFT_QUEUE_SCHEDULE": "URL of the queue that wakes schedule between two ticks",
+        "POWERTOOLS_SERVICE_NAME": "the installation's name, which is on its lines and metrics",
     },
 )

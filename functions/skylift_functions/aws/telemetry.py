@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable
 
 from aws_lambda_powertools import Logger, Metrics
@@ -12,7 +13,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from skylift.launching import Report
 from skylift_functions.loggers import OWN
 
-SERVICE = "skylift"
+SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME") or "skylift"
+"""The installation's name: two in one account share the namespace of their metrics."""
 
 
 def make_logger(verb: str) -> Logger:

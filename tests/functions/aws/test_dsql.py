@@ -44,6 +44,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
     made = Clock()
     monkeypatch.setattr(botocore.auth, "get_current_datetime", made.now)
     for cached in (sdk._client, sdk._session):
@@ -99,6 +100,11 @@ def test_each_connection_has_a_token_of_its_own_and_knows_the_server_by_its_cert
         assert each["sslmode"] == "verify-full"
         assert "Amazon Root CA 1" in Path(each["sslrootcert"]).read_text()
     here.parts.store.close()
+
+
+def test_who_may_vouch_for_servers_is_said_as_to_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/etc/authorities.pem")
+    assert dsql.address(URL).query["sslrootcert"] == "/etc/authorities.pem"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from skylift_functions.aws.platform import Function
 
 ROOT = Path(__file__).parents[3]
 TRACING = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+SIGNING_IN = {"dsql:DbConnectAdmin"}
+"""Where the database is Aurora DSQL."""
 PUSHING = {"sts:AssumeRole"}
 """The pools' own roles have the rest."""
 BY_PARAMETER = {"ssm:GetParameter"}
@@ -87,7 +89,7 @@ def test_a_role_holds_what_its_function_needs_and_nothing_else(function: Functio
         statement = each["Fn::If"][1] if "Fn::If" in each else each
         granted |= dict.fromkeys(statement["Action"], statement["Resource"])
     wanted = set(function.permissions) - BY_PARAMETER
-    assert set(granted) == wanted | TRACING | (PUSHING if function.pushes else set())
+    assert set(granted) == wanted | TRACING | SIGNING_IN | (PUSHING if function.pushes else set())
     for action, resource in granted.items():
         service, name = action.split(":")
         assert get_action_data(service, name)
@@ -97,6 +99,6 @@ def test_a_role_holds_what_its_function_needs_and_nothing_else(function: Functio
 
 
 def test_the_variables_are_those_that_are_read() -> None:
-    shared = set(SERVICE["provider"]["environment"])
+    shared = set(SERVICE["provider"]["environment"]) - {"SKYLIFT_DATABASE_URL"}
     assert shared | set(SERVICE["functions"]["api"]["environment"]) == set(PLATFORM.variables)
     assert all("environment" not in about for name, about in SERVICE["functions"].items() if name != "api")
