@@ -31,7 +31,6 @@ from skylift.store.tables import (
     work_queues,
 )
 from skylift.store.tables import due as due_table
-from skylift.wakeups import Dispatch
 
 UNLIMITED = 1_000_000_000
 MOST_CANCELLED = 100
@@ -65,7 +64,7 @@ def claim(
     pool = tx.conn.execute(
         update(work_pools)
         .where(work_pools.c.id == pool_id)
-        .values(claims=work_pools.c.claims + 1, wakeup_at=None, quota_key=bucket_key)
+        .values(claims=work_pools.c.claims + 1, quota_key=bucket_key)
         .returning(*work_pools.c)
     ).first()
     if not pool or pool.is_paused:
@@ -284,9 +283,7 @@ def _plan_next(tx: Tx, pool: Row[Any], bucket: _Bucket | None, *, stopped_by_quo
     if stopped_by_quota and bucket:
         times.append(bucket.next_token_at(tx.now))
     if times:
-        at = min(times)
-        tx.run(update(work_pools).where(work_pools.c.id == pool.id).values(wakeup_at=at))
-        tx.wake(Dispatch(pool.id), at)
+        due.wake_pool(tx, pool.id, min(times))
 
 
 class _Bucket:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,7 +22,8 @@ from skylift.freezing import freeze_all
 from skylift.launching import Launches, Report
 from skylift.parts import Parts
 from skylift.provider import Provider, Quota
-from skylift.store import pools
+from skylift.store import due, pools
+from skylift.threads import Threads
 
 BREATH = 1.0
 """Seconds that slow launches may keep their dispatch from looking for what has become due meanwhile."""
@@ -40,9 +40,13 @@ def dispatch(
         if not pool or pool.type not in parts.providers:
             return report  # a pool that workers pull from
         configuration = rendering.pool_configuration(parts, tx, pool)
+        has_come = pool.wakeup_at and pool.wakeup_at <= tx.now
+    if has_come:
+        # Before the first claim looks, and committed: what is written after that brings a wakeup of its own.
+        parts.store.transaction(due.take_wakeup, pool_id)
     quota = _quota(parts.providers.get(pool.type), pool, configuration)
     more = True
-    with ThreadPoolExecutor(parts.settings.launch_threads, "launch") as threads:
+    with Threads(parts.settings.launch_threads, "launch") as threads:
         launches = Launches(parts, threads)
         while more or launches:
             more = more and time.monotonic() < until and not stopped()

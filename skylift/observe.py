@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -33,6 +32,7 @@ from skylift.store import Tx, attempts, pools, runs, timeline
 from skylift.store.ranges import from_first
 from skylift.store.tables import attempts as attempts_table
 from skylift.store.tables import ended_attempts, work_pools
+from skylift.threads import Threads
 from skylift.watching import guarded, opened, redacted, watched
 
 log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ def _look(parts: Parts, provider: Provider, rows: list[Row[Any]]) -> None:
             if not first_stop or guarded(row.id, lambda row=row: provider.stop(watched(parts, row), 0.0)):  # type: ignore[misc]
                 asked.append(row)
     if healed:  # side by side: each may take as long as a launch
-        with ThreadPoolExecutor(parts.settings.launch_threads, "heal") as threads:
+        with Threads(parts.settings.launch_threads, "heal") as threads:
             list(
                 threads.map(lambda row: _heal(parts, row, settings.get(row.work_pool_id, PoolSettings()), now), healed)
             )

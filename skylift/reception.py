@@ -27,18 +27,11 @@ def deliver(parts: Parts, webhook_id: str, delivery: Delivery) -> Reply:
     return _told(trigger.trigger(parts, _id(webhook_id), delivery))
 
 
-def deliver_all(parts: Parts, posted: Sequence[tuple[str, Delivery]]) -> list[Reply]:
-    """As `deliver`, for what came in at the same moment: each gets its own answer, be it an error's. Never raises."""
-    try:
-        answers: Sequence[trigger.Answer | Exception] = trigger.trigger_all(
-            parts, [(_id(webhook_id), delivery) for webhook_id, delivery in posted]
-        )
-    except Exception as error:
-        answers = [error] * len(posted)
-    return [
-        replies.of_error(answer, f"POST {PREFIX}{webhook_id}") if isinstance(answer, Exception) else _told(answer)
-        for answer, (webhook_id, _) in zip(answers, posted, strict=True)
-    ]
+def deliver_all(parts: Parts, posted: Sequence[tuple[str, Delivery]]) -> list[Reply | Exception]:
+    """As `deliver`, for what came in at the same moment: what one of them would raise is its answer."""
+    asked = [(_id(webhook_id), delivery) for webhook_id, delivery in posted]
+    answers = trigger.trigger_all(parts, asked)
+    return [each if isinstance(each, Exception) else _told(each) for each in answers]
 
 
 def consent(parts: Parts, webhook_id: str, delivery: Delivery) -> Reply:

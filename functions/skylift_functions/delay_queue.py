@@ -15,7 +15,9 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from skylift.wakeups import Dispatch, Wakeup
 from skylift_functions.messages import Planned, to_text, verb_of
@@ -73,7 +75,8 @@ class DelayQueue(ABC):
 
     def _begin(self) -> bool:
         try:
-            threading.Thread(target=self._work, name="wakeups", daemon=True).start()
+            work = partial(copy_context().run, self._work)  # what it logs carries the sender's correlation id
+            threading.Thread(target=work, name="wakeups", daemon=True).start()
         except RuntimeError:  # there are too many threads: `flush` sends it
             return False
         return True

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
 from skylift.provider import Observation, ProviderError, Rejected, Unreachable, Watched
+from skylift.threads import Threads
 from skylift_cloud_run.client import Client
 from skylift_cloud_run.conditions import best_of, observe, observe_job
 from skylift_cloud_run.errors import NotFound
@@ -116,7 +116,7 @@ def _of_alone(client: Client, targets: Sequence[Target], trouble: list[ProviderE
     if len(left) == 1:
         ask(left[0])
     elif left:
-        with ThreadPoolExecutor(min(THREADS, len(left)), "cloud-run") as threads:
+        with Threads(min(THREADS, len(left)), "cloud-run") as threads:
             list(threads.map(ask, left))
     return found
 

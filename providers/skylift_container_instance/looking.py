@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 from skylift.provider import Observation, ProviderError, Unreachable, Watched
+from skylift.threads import Threads
 from skylift_container_instance.client import Client, client_for
 from skylift_container_instance.errors import InTransition
 from skylift_container_instance.phases import has_begun, judge, needs_a_look
@@ -34,7 +34,7 @@ def look(watched: Sequence[Watched]) -> Mapping[UUID, Observation]:
         else:
             troubles.append(Unreachable(f"Nothing tells where the container group of attempt {one.attempt_id} is"))
     seen: dict[UUID, Observation] = {}
-    with ThreadPoolExecutor(THREADS, "azure") as threads:
+    with Threads(THREADS, "azure") as threads:
         for place, some in by_place.items():
             try:
                 listed = _listed(place) if len(some) > FEW else {}

@@ -48,7 +48,7 @@ router.route_class = _Bare
 def install(app: FastAPI, parts: Parts) -> None:
     """What the routes need of the app."""
 
-    def deliver_all(posted: Sequence[Posted]) -> list[Reply]:
+    def deliver_all(posted: Sequence[Posted]) -> list[Reply | Exception]:
         return reception.deliver_all(parts, posted)
 
     app.state.deliveries = Gathering(deliver_all, lanes=LANES, most=MOST)
@@ -57,8 +57,11 @@ def install(app: FastAPI, parts: Parts) -> None:
 @router.post("/{webhook_id}", status_code=202, response_model=Receipt, dependencies=[scopes.OPEN])
 async def deliver(request: Request, webhook_id: str) -> Response:
     """Make a run of this delivery; the same delivery again gets the same answer."""
-    deliveries: Gathering[Posted, Reply] = request.app.state.deliveries
-    return response(await deliveries((webhook_id, await _delivery(request))))
+    deliveries: Gathering[Posted, Reply | Exception] = request.app.state.deliveries
+    answer = await deliveries((webhook_id, await _delivery(request)))
+    if isinstance(answer, Exception):
+        raise answer
+    return response(answer)
 
 
 @router.options("/{webhook_id}", dependencies=[scopes.OPEN])

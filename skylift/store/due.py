@@ -17,8 +17,6 @@ from skylift.wakeups import Dispatch
 
 STALE_WAKEUP = timedelta(seconds=30)
 """A wakeup that is overdue by this much was lost, and another may be sent."""
-UNDER_WAY = timedelta(seconds=5)
-"""Longer than a transaction takes: a wakeup that is further ahead will see all that this one writes."""
 _PLANNED = select(work_pools.c.wakeup_at).where(work_pools.c.id == bindparam("pool_id"))
 
 
@@ -51,16 +49,29 @@ def remove(tx: Tx, flow_run_ids: Iterable[UUID]) -> None:
 
 
 def wake_pool(tx: Tx, pool_id: UUID, at: datetime) -> None:
-    """See to it that the pool is dispatched at `at`, unless a wakeup that is early enough is under way."""
+    """See to it that the pool is dispatched at `at`."""
+    tx.wake(Dispatch(pool_id), max(at, tx.now))
+
+
+def planned_wakeup(tx: Tx, pool_id: UUID) -> datetime | None:
+    """When the earliest wakeup that is under way comes."""
+    planned: datetime | None = tx.conn.execute(_PLANNED, {"pool_id": pool_id}).scalar()
+    return planned
+
+
+def note_wakeup(tx: Tx, pool_id: UUID, at: datetime) -> bool:
+    """A wakeup is about to be sent; False where another that comes by then is under way already."""
+    planned = work_pools.c.wakeup_at
     at = max(at, tx.now)
-    planned = tx.conn.execute(_PLANNED, {"pool_id": pool_id}).scalar()
-    if planned and planned <= at and planned > tx.now - STALE_WAKEUP:
-        if planned < tx.now + UNDER_WAY:
-            # Its claim may be under way already, and not see what is written here.
-            tx.wake(Dispatch(pool_id), at)
-        return
-    tx.run(update(work_pools).where(work_pools.c.id == pool_id).values(wakeup_at=at))
-    tx.wake(Dispatch(pool_id), at)
+    is_free = planned.is_(None) | (planned > at) | (planned <= tx.now - STALE_WAKEUP)
+    return tx.run(update(work_pools).where(work_pools.c.id == pool_id, is_free).values(wakeup_at=at)) == 1
+
+
+def take_wakeup(tx: Tx, pool_id: UUID) -> None:
+    """What was under way has come: whoever writes something from now on sends another. One that lies ahead is still to
+    come."""
+    planned = work_pools.c.wakeup_at
+    tx.run(update(work_pools).where(work_pools.c.id == pool_id, planned <= tx.now).values(wakeup_at=None))
 
 
 def next_due(tx: Tx, pool_id: UUID) -> datetime | None:

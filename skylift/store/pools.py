@@ -102,7 +102,6 @@ def update_pool(tx: Tx, name: str, changes: WorkPoolUpdate) -> None:
 def _wake(tx: Tx, pool_id: UUID) -> None:
     at = due.next_due(tx, pool_id)
     if at:
-        tx.run(update(work_pools).where(work_pools.c.id == pool_id).values(wakeup_at=None))
         due.wake_pool(tx, pool_id, at)
 
 

@@ -18,6 +18,7 @@ from skylift.store import attempts, pools, proposals, runs, timeline
 from skylift.store.tables import attempts as attempts_table
 from skylift.store.tables import due, ended_attempts
 from skylift.transitions import Author
+from skylift.wakeups import Dispatch, Wakeup
 from tests.support.cloud import Crash
 from tests.support.installation import Installation
 
@@ -392,14 +393,16 @@ def test_the_quota_leaves_runs_scheduled_until_there_are_tokens(place: Installat
     assert dispatch(place.parts, pool.id).launched == 2
 
 
-def test_a_quota_below_a_claims_size_wakes_nobody_while_nothing_is_due(place: Installation) -> None:
+def test_a_quota_below_a_claims_size_wakes_nobody_while_nothing_is_due(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place.cloud.allowed = Quota(rate=20, burst=3)
     pool = place.pool()
     place.run(place.deployment().id)
+    sent: list[Wakeup] = []
+    monkeypatch.setattr(place.store.wakeups, "send", lambda wakeup, at: sent.append(wakeup))
     assert dispatch(place.parts, pool.id).launched == 1
-    with place.store.reading() as tx:
-        planned = pools.by_name(tx, "pool").wakeup_at
-    assert planned is None
+    assert Dispatch(pool.id) not in sent
 
 
 def test_the_timeline_of_a_cancelled_waiting_run_leaves_no_attempt(place: Installation) -> None:

@@ -7,20 +7,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from skylift import schedule
 from skylift.claim import claim
 from skylift.models.flows import DeploymentUpdate, ScheduleCreate
 from skylift.models.schedules import IntervalSchedule
-from skylift.store import Tx, deployments
-from skylift.store.tables import (
-    deployment_schedules,
-    due,
-    flow_runs,
-    work_pools,
-)
+from skylift.store import Tx, deployments, due
+from skylift.store.tables import deployment_schedules, flow_runs, work_pools
+from skylift.store.tables import due as due_table
 from skylift.wakeups import Dispatch, Wakeup
+from skylift_functions.coalescing import OncePerPool
 from tests.support.installation import Installation
 from tests.support.interleave import explore
 
@@ -72,34 +69,36 @@ def test_a_tick_against_a_change_of_its_deployment(place: Installation, change: 
 
 
 @pytest.mark.timeout(300)
-def test_a_new_run_against_a_claim_is_never_without_a_wakeup(place: Installation) -> None:
-    """The claim takes the planned wakeup for its own: a run that it did not see must bring another."""
+def test_what_becomes_due_beside_a_dispatch_is_never_without_a_wakeup(place: Installation) -> None:
+    """The dispatch takes the planned wakeup for its own: a run that it did not see must bring another."""
     pool = place.pool()
     deployment = place.deployment()
-    sent: list[tuple[Wakeup, datetime]] = []
+    sent: list[Wakeup] = []
 
     class Noted:
         def send(self, wakeup: Wakeup, at: datetime) -> None:
-            sent.append((wakeup, at))
+            sent.append(wakeup)
 
-    place.store.wakeups = Noted()
+    place.store.wakeups = OncePerPool(place.store, Noted())
+    waiting: dict[str, Any] = {}
 
     def prepare() -> None:
         place.run(deployment.id)
+        waiting.update(place.rows(due_table)[0]._mapping)
+        place.store.transaction(due.remove, [waiting["flow_run_id"]])
         place.store.transaction(_plan, pool.id)
         sent.clear()
 
-    def check(_results: list[Any]) -> None:
-        with place.store.reading() as tx:
-            planned = tx.conn.execute(select(work_pools.c.wakeup_at)).scalar()
-        waiting = place.rows(due)
-        assert not waiting or planned or Dispatch(pool.id) in [wakeup for wakeup, _ in sent]
-
-    def claimed() -> None:
+    def dispatched() -> None:
+        """As far as the store is concerned."""
+        place.store.transaction(due.take_wakeup, pool.id)
         place.store.transaction(claim, pool.id, owner=uuid4(), limit=10)
 
-    works = [lambda: place.run(deployment.id), claimed]
-    assert explore(place.store, works, prepare, check, tables=("work_pools",)) >= 2
+    def check(_results: list[Any]) -> None:
+        assert not place.rows(due_table) or Dispatch(pool.id) in sent
+
+    works = [lambda: place.store.transaction(due.add, [dict(waiting)]), dispatched]
+    assert explore(place.store, works, prepare, check, tables=("work_pools",)) >= 4
 
 
 def _plan(tx: Tx, pool_id: UUID) -> None:

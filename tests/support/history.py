@@ -139,9 +139,8 @@ BEGIN
     INSERT INTO flow_run_states (id, flow_run_id, timestamp, type, name, state_details)
       VALUES (run, run, t, 'SCHEDULED', 'Scheduled', '{{}}');
     INSERT INTO due VALUES (run, d.work_pool_id, d.work_queue_id, d.id, t, true);
-    UPDATE work_pools SET wakeup_at = t WHERE id = d.work_pool_id;
     COMMIT;
-    UPDATE work_pools SET claims = claims + 1, wakeup_at = NULL WHERE id = d.work_pool_id;
+    UPDATE work_pools SET claims = claims + 1 WHERE id = d.work_pool_id;
     PERFORM count(*) FROM attempts WHERE work_pool_id = d.work_pool_id GROUP BY work_queue_id;
     PERFORM * FROM due WHERE work_queue_id = d.work_queue_id AND due_at <= t
       AND due_at >= (SELECT min(due_at) FROM due WHERE work_queue_id = d.work_queue_id)

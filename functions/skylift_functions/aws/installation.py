@@ -15,6 +15,7 @@ from skylift.settings import Settings
 from skylift.store import Store
 from skylift_functions.aws import dsql, references
 from skylift_functions.aws.wakeups import SqsWakeups
+from skylift_functions.coalescing import OncePerPool
 from skylift_functions.installation import CONNECTIONS, NEEDS_A_MACHINE, Installation
 from skylift_functions.messages import VERBS
 
@@ -33,15 +34,16 @@ def opened(env: Mapping[str, str]) -> Installation:
     settings = Settings(**given)
     queues = {verb: env[f"SKYLIFT_QUEUE_{verb.upper()}"] for verb in VERBS}
     wakeups = SqsWakeups(queues)
-    store = _store(make_url(url), wakeups)
+    store = _store(make_url(url))
+    store.wakeups = OncePerPool(store, wakeups)
     providers = Providers(managed=settings.managed_provider, without=NEEDS_A_MACHINE)
     return Installation(Parts(settings, store, providers, references.sealer(env)), wakeups)
 
 
-def _store(url: URL, wakeups: SqsWakeups) -> Store:
+def _store(url: URL) -> Store:
     if not dsql.is_dsql(url):
-        return Store(url.render_as_string(hide_password=False), wakeups=wakeups, pool_size=CONNECTIONS)
-    opened = Store(dsql.address(url).render_as_string(hide_password=False), wakeups=wakeups, pool_size=CONNECTIONS)
+        return Store(url.render_as_string(hide_password=False), pool_size=CONNECTIONS)
+    opened = Store(dsql.address(url).render_as_string(hide_password=False), pool_size=CONNECTIONS)
     dsql.sign_in(opened.engine, url)
     return opened
 

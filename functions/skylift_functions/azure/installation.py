@@ -14,6 +14,7 @@ from skylift.store import Store
 from skylift_functions.azure import references, telemetry
 from skylift_functions.azure.platform import CONNECTION, ENDPOINT
 from skylift_functions.azure.wakeups import StorageQueueWakeups
+from skylift_functions.coalescing import OncePerPool
 from skylift_functions.installation import NEEDS_A_MACHINE, Installation
 
 CONNECTIONS = 4
@@ -33,7 +34,8 @@ def opened(env: Mapping[str, str]) -> Installation:
     given: dict[str, Any] = {"database_url": url, "api_key": references.setting("API_KEY", env)}
     settings = Settings(**given)
     wakeups = StorageQueueWakeups()
-    store = Store(url, wakeups=wakeups, pool_size=CONNECTIONS)
+    store = Store(url, pool_size=CONNECTIONS)
+    store.wakeups = OncePerPool(store, wakeups)
     providers = Providers(managed=settings.managed_provider, without=NEEDS_A_MACHINE)
     return Installation(Parts(settings, store, providers, references.sealer(env)), wakeups)
 

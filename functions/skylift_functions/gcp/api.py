@@ -29,7 +29,7 @@ _opening = Lock()
 
 
 async def handler(request: Any) -> Application:
-    correlate("api", request.headers, alone=False)
+    correlate("api", request.headers)
     return await asyncio.to_thread(_served)
 
 

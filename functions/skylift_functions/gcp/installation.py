@@ -11,6 +11,7 @@ from skylift.parts import Parts
 from skylift.registry import Providers
 from skylift.settings import Settings
 from skylift.store import Store
+from skylift_functions.coalescing import OncePerPool
 from skylift_functions.gcp import references
 from skylift_functions.gcp.platform import PLATFORM
 from skylift_functions.gcp.wakeups import Target, TasksWakeups
@@ -40,7 +41,8 @@ def opened(env: Mapping[str, str], function: str) -> Installation:
     wakeups = TasksWakeups({verb: _target(env, verb) for verb in VERBS})
     # Half of them are kept open, the others made when they are needed; one more than requests while threads heal.
     connections = max(1, PLATFORM.function(function).concurrency // 2)
-    store = Store(url, wakeups=wakeups, pool_size=connections)
+    store = Store(url, pool_size=connections)
+    store.wakeups = OncePerPool(store, wakeups)
     providers = Providers(managed=settings.managed_provider, without=NEEDS_A_MACHINE)
     return Installation(Parts(settings, store, providers, references.sealer(env)), wakeups)
 

@@ -15,9 +15,7 @@ from typing import Any
 from skylift.launching import Report
 from skylift_functions.loggers import OWN, given
 
-_trace: ContextVar[Mapping[str, str] | None] = ContextVar("trace", default=None)
-_of_process: dict[str, str] = {}
-"""For threads that a request has started; there is one request at a time in all functions but the API."""
+_trace: ContextVar[Mapping[str, str]] = ContextVar("trace")
 
 
 class Lines(logging.Formatter):
@@ -29,7 +27,7 @@ class Lines(logging.Formatter):
             "message": record.getMessage(),
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "logger": record.name,
-            **(_trace.get() or _of_process),
+            **_trace.get({}),
             **given(record),
         }
         if record.exc_info:
@@ -49,13 +47,9 @@ def make_logger(function: str) -> logging.Logger:
     return logging.getLogger(f"skylift_functions.gcp.{function}")
 
 
-def correlate(function: str, headers: Mapping[str, str], *, alone: bool = True) -> None:
-    """From now on lines carry what the request says of itself. `alone`: there is no other one in this process."""
-    found = {"function": function, **_about(headers)}
-    if alone:
-        _of_process.clear()
-        _of_process.update(found)
-    _trace.set(found)
+def correlate(function: str, headers: Mapping[str, str]) -> None:
+    """From now on lines carry what the request says of itself."""
+    _trace.set({"function": function, **_about(headers)})
 
 
 def _about(headers: Mapping[str, str]) -> dict[str, str]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from skylift.extras import sdk
+from skylift.threads import Threads
 from skylift_functions.delay_queue import DelayQueue, Message
 from skylift_functions.messages import from_text
 
@@ -51,7 +51,7 @@ class TasksWakeups(DelayQueue):
         client, target = self._client(), self._targets[verb]
         if len(messages) == 1:
             return self._create(client, target, messages[0])
-        with ThreadPoolExecutor(len(messages), "tasks") as threads:
+        with Threads(len(messages), "tasks") as threads:
             reasons = list(threads.map(lambda each: self._create(client, target, each), messages))
         return next(filter(None, reasons), None)
 

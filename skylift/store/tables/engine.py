@@ -48,7 +48,7 @@ work_pools = Table(
     must("settings", Json),
     # A claim updates this first: that is what serialises claimers, also under snapshot isolation.
     must("claims", Integer),
-    # The earliest wakeup under way for this pool: a thousand new runs are one wakeup.
+    # The earliest wakeup under way by a queue: a thousand new runs, or freed slots, are one wakeup.
     maybe("wakeup_at", UtcDateTime),
     # The bucket that its last claim drew from; null where its provider sets no limit.
     maybe("quota_key", Text),

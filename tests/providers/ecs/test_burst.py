@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
 
 from skylift.clock import SystemClock
 from skylift.dispatch import dispatch
@@ -19,7 +18,7 @@ from skylift.registry import Providers
 from skylift.security.sealing import Sealer
 from skylift.settings import Settings
 from skylift.store import Store
-from skylift.store.tables import work_pools
+from skylift.wakeups import Dispatch, Wakeup
 from skylift_ecs import EcsProvider
 from tests.clouds.aws import LocalAws
 from tests.clouds.aws_backends import Backend
@@ -65,11 +64,18 @@ class Burst:
 
     def serve(self, parts: Parts, pool_id: UUID, over: threading.Event) -> None:
         """What the service does: dispatch whenever the pool wants to be woken."""
+        planned: list[datetime] = []
+
+        class Noted:
+            def send(self, wakeup: Wakeup, at: datetime) -> None:
+                if isinstance(wakeup, Dispatch):
+                    planned.append(at)
+
+        parts.store.wakeups = Noted()
         while not over.is_set():
+            planned.clear()
             dispatch(parts, pool_id)
-            with parts.store.reading() as tx:
-                row = tx.one(select(work_pools.c.wakeup_at).where(work_pools.c.id == pool_id))
-            at = row.wakeup_at if row else None
+            at = min(planned, default=None)
             over.wait(max(0.0, (at - datetime.now(UTC)).total_seconds()) if at else 0.2)
         parts.store.close()
 
