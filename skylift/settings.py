@@ -32,6 +32,16 @@ def age(text: Any) -> Any:
 Age = Annotated[timedelta | None, BeforeValidator(age)]
 
 
+def _api_key(key: str) -> str:
+    if 0 < len(key) < SHORTEST_KEY:
+        raise ValueError(f"a key has at least {SHORTEST_KEY} characters, or it can be guessed: openssl rand -hex 32")
+    return key
+
+
+SHORTEST_KEY = 16
+ApiKey = Annotated[str, AfterValidator(_api_key)]
+
+
 def page_path(path: str) -> str:
     """A path that is nobody else's."""
     if not re.fullmatch(r"(/[A-Za-z0-9_-]+)+", path):
@@ -59,7 +69,7 @@ class Ui(StrEnum):
 class Settings(BaseSettings):
     """Read from variables that begin with SKYLIFT_. Times are in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="SKYLIFT_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="SKYLIFT_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     home: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("skylift")),
@@ -68,7 +78,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(None, description="The database; default: an SQLite file in the home folder")
     api_url: str = Field("http://127.0.0.1:4200/api", description="Where runs reach the API")
     secret_key: str | None = Field(None, description="Fernet keys, comma-separated, newest first; default: a file")
-    api_key: str | None = Field(None, repr=False, description="One more admin key, beside those of `skylift api-key`")
+    api_key: ApiKey | None = Field(
+        None, repr=False, description="One more admin key, beside those of `skylift api-key`"
+    )
     managed_provider: str | None = Field(None, description="The type whose provider runs managed pools")
     template_env: tuple[str, ...] = Field((), description="Environment names that templates may read as {{ $NAME }}")
     catchup: float = Field(3600, ge=0, description="How old a slot missed in an outage may be and still be made")

@@ -111,7 +111,9 @@ def _source(chosen: Credentials) -> tuple[Any, str | None]:
     accounts = sdk("google.oauth2.service_account", extra=EXTRA)
     try:
         if chosen.service_account_info:
-            found = accounts.Credentials.from_service_account_info(chosen.service_account_info, scopes=[SCOPE])
+            # Not where the block says: flows may write blocks, and what is sent there is worth a key for an hour.
+            info = {**chosen.service_account_info, "token_uri": f"{endpoint('oauth2')}/token"}
+            found = accounts.Credentials.from_service_account_info(info, scopes=[SCOPE])
             return found, chosen.named_project
         if chosen.service_account_file:
             path = os.path.expanduser(chosen.service_account_file)

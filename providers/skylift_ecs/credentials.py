@@ -11,8 +11,9 @@ import threading
 from functools import cache, partial
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
+from skylift.addresses import is_metadata
 from skylift.extras import sdk
 
 EXTRA = "ecs"
@@ -37,6 +38,15 @@ class Credentials(BaseModel):
     external_id: str | None = None
     assume_role_kwargs: dict[str, Any] | None = None
     aws_client_parameters: dict[str, Any] | None = None
+
+    @field_validator("aws_client_parameters")
+    @classmethod
+    def _asks_no_machine_who_it_is(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Flows may write blocks, and Skylift sends requests to where this says."""
+        url = (value or {}).get("endpoint_url")
+        if url is not None and (not str(url).startswith(("https://", "http://")) or is_metadata(str(url))):
+            raise ValueError("endpoint_url must be an http or https URL, and not that of a metadata service")
+        return value
 
     @property
     def role(self) -> str | None:

@@ -160,7 +160,7 @@ def test_logs_out(api: Api) -> None:
 def guarded(sqlite_url: str) -> Iterator[Api]:
     """With an API key."""
     place = Installation(sqlite_url)
-    parts = replace(place.parts, settings=Settings(api_key="key:1"))
+    parts = replace(place.parts, settings=Settings(api_key="hunter2-with:colon"))
     with TestClient(create_app(parts), base_url="http://skylift/api/") as http:
         yield Api(http, place)
     place.close()
@@ -175,12 +175,12 @@ def _refused_at_greeting(api: Api, path: str, token: str | None, **headers: str)
 
 def test_with_an_api_key(guarded: Api) -> None:
     for path in ("events/in", "events/out", "logs/out"):
-        for token in ("key:1", "user:key:1"):
+        for token in ("hunter2-with:colon", "user:hunter2-with:colon"):
             with socket(guarded, path, token):
                 pass
-        with socket(guarded, path, None, Authorization="Bearer key:1"):
+        with socket(guarded, path, None, Authorization="Bearer hunter2-with:colon"):
             pass
-        with guarded.http.websocket_connect(f"/api/{path}", headers={"Authorization": "bearer key:1"}):
+        with guarded.http.websocket_connect(f"/api/{path}", headers={"Authorization": "bearer hunter2-with:colon"}):
             pass
         for wrong in (None, "", "key", "user:key", RUN_TOKEN_PREFIX + "x", "user:" + RUN_TOKEN_PREFIX + "x"):
             _refused_at_greeting(guarded, path, wrong)

@@ -35,7 +35,10 @@ def test_a_suspended_run_frees_its_slot_and_is_launched_again(api: Api) -> None:
     assert len(ok(api.http.get("skylift/work_pools/pool/slots"))["slots"]) == 1, "its process is still there"
     container.end(0)
     look(api)
-    assert (api.read(run)["state_name"], ok(api.http.get("skylift/work_pools/pool/slots"))["slots"]) == ("Suspended", [])
+    assert (api.read(run)["state_name"], ok(api.http.get("skylift/work_pools/pool/slots"))["slots"]) == (
+        "Suspended",
+        [],
+    )
     assert api.launch() == []
     answer = ok(resume(api, run), 201)
     assert (answer["status"], answer["state"]["name"], answer["state"]["type"]) == ("ACCEPT", "Resuming", "SCHEDULED")

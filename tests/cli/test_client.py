@@ -67,13 +67,13 @@ def test_something_else_answers(skylift: Skylift, stranger: str, monkeypatch: py
 def test_a_wrong_key_is_refused_and_the_embedded_use_needs_none(
     skylift: Skylift, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SKYLIFT_API_KEY", "right")
+    monkeypatch.setenv("SKYLIFT_API_KEY", "hunter2-is-the-right-one")
     assert skylift.json("flow", "ls") == []
     with parts() as embedded, httpx.Client(transport=_InProcess(create_app(embedded))) as http:
         with pytest.raises(ApiError, match="SKYLIFT_API_KEY") as refused:
             Api(http, "http://test/api", embedded=False).get("/work_pools/x")
         assert refused.value.status == 401
-        http.headers["Authorization"] = "Bearer right"
+        http.headers["Authorization"] = "Bearer hunter2-is-the-right-one"
         with pytest.raises(ApiError, match="'x' not found"):
             Api(http, "http://test/api", embedded=False).get("/work_pools/x")
 

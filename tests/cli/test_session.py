@@ -78,7 +78,11 @@ def test_a_session(remote: Skylift, server: Server, tmp_path: Path, run_state: C
     assert "only one that has ended" in remote.error("flow-run", "retry", "counting")
     remote("flow-run", "cancel", "counting")
     until(lambda: run_state("counting") == "Cancelled")
-    until(lambda: "counting" not in [each["flow_run_name"] for each in remote.json("work-pool", "slots", "local")["slots"]])
+    until(
+        lambda: (
+            "counting" not in [each["flow_run_name"] for each in remote.json("work-pool", "slots", "local")["slots"]]
+        )
+    )
     assert "already ended" in remote.error("flow-run", "cancel", "counting")
 
     # What the schedules started meanwhile.
