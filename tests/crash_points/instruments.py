@@ -85,21 +85,22 @@ def _place() -> str:
 def at_commits(points: Points) -> None:
     """Of all databases of this process; transactions that only read have no points."""
     committing = threading.local()
-    commit = DefaultDialect.do_commit
+    dialect: Any = DefaultDialect
+    commit = dialect.do_commit
 
     def before(conn: Connection) -> None:
         committing.writes = bool(conn.get_execution_options().get("skylift_write"))
         if committing.writes:
             points.reach("before", "the commit")
 
-    def do_commit(self: DefaultDialect, dbapi_connection: Any) -> None:
+    def do_commit(self: Any, dbapi_connection: Any) -> None:
         commit(self, dbapi_connection)
         if getattr(committing, "writes", False):
             committing.writes = False
             points.reach("after", "the commit")
 
     event.listen(Engine, "commit", before)
-    DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
+    dialect.do_commit = do_commit
 
 
 def at_calls_of(points: Points, provider: port.Provider) -> None:
@@ -123,7 +124,8 @@ def at_requests(points: Points) -> None:
         from grpclib.client import Stream
     except ModuleNotFoundError:
         return
-    send, receive = Stream.send_message, Stream.recv_trailing_metadata
+    stream: Any = Stream
+    send, receive = stream.send_message, Stream.recv_trailing_metadata
 
     async def send_message(self: Any, message: Any, **options: Any) -> None:
         points.reach("before", f"the request {self._method_name}")
@@ -133,8 +135,7 @@ def at_requests(points: Points) -> None:
         await receive(self)
         points.reach("after", f"the request {self._method_name}")
 
-    Stream.send_message = send_message  # type: ignore[method-assign, assignment]
-    Stream.recv_trailing_metadata = recv_trailing_metadata  # type: ignore[method-assign]
+    stream.send_message, stream.recv_trailing_metadata = send_message, recv_trailing_metadata
 
 
 def at_changes_of_the_machine(points: Points, package: str) -> None:

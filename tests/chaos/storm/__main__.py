@@ -56,7 +56,7 @@ def blow(seed: int, seconds: float, names: tuple[str, ...], folder: Path) -> boo
     with weather.opened(seed, folder, names) as storm:
         storm.blow(faults, acts, seconds)
         took = storm.calm_down()
-    return judge(f"seed {seed}: {seconds:g} s, {len(faults)} faults; calm after {took:.0f} s", folder)
+    return judge(f"seed {seed}: {seconds:g} s, {storm.begun} faults; calm after {took:.0f} s", folder)
 
 
 def judge(title: str, folder: Path) -> bool:

@@ -21,27 +21,28 @@ def claim_without_lock() -> None:
 
     class Reading:
         def where(self, condition: Any) -> Reading:
-            self.statement = select(work_pools).where(condition)
+            self.condition = condition
             return self
 
         def values(self, **values: Any) -> Any:
             is_lock = "claims" in values
-            return self if is_lock else update(work_pools).where(self.statement.whereclause).values(**values)
+            return self if is_lock else update(work_pools).where(self.condition).values(**values)
 
         def returning(self, *_: Any) -> Any:
-            return self.statement
+            return select(work_pools).where(self.condition)
 
     vars(claim)["update"] = lambda table: Reading() if table is work_pools else update(table)
 
 
 def launch_without_token() -> None:
     """Each call of a launch is another one to the provider."""
-    launch = ProcessProvider.launch
+    provider: Any = ProcessProvider
+    launch = provider.launch
 
-    def anew(self: ProcessProvider, wanted: Launch) -> str:
+    def anew(self: ProcessProvider, wanted: Launch) -> Any:
         return launch(self, replace(wanted, attempt_id=uuid4()))
 
-    ProcessProvider.launch = anew  # type: ignore[method-assign]
+    provider.launch = anew
 
 
 def missing_lease() -> None:

@@ -7,7 +7,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import psycopg
 
 from skylift.store import Store

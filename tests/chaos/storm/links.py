@@ -92,7 +92,11 @@ def _connected(target: Address) -> socket.socket:
     if isinstance(target, tuple):
         return socket.create_connection(target, timeout=None)
     made = socket.socket(socket.AF_UNIX)
-    made.connect(target)
+    try:
+        made.connect(target)
+    except OSError:
+        made.close()
+        raise
     return made
 
 

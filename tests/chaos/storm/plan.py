@@ -14,6 +14,8 @@ DISPATCHERS = ("dispatcher-1", "dispatcher-2", "dispatcher-3")
 API, DATABASE = "api", "database"
 FAULT_EVERY = 1.6
 """Seconds between two faults, on average."""
+ACT_EVERY = 7.0
+"""Seconds between two acts of users in one pool, on average."""
 LONGEST_STALL = 3.0
 """Seconds that a link may hold back what was sent: less than a provider's `call_timeout`, or it would lie."""
 MINUTES = 60.0
@@ -58,10 +60,9 @@ class Kind:
 MISBEHAVIOURS = ("throttle", "no_room", "break", "lose_answer", "delay")
 
 
-def kinds(clouds: Sequence[str], *, killable_database: bool) -> Mapping[str, Kind]:
-    """Those that can come. An SQLite file can be neither killed nor cut off."""
-    database = [DATABASE] if killable_database else []
-    links = [*database, API, *clouds]
+def kinds(clouds: Sequence[str]) -> Mapping[str, Kind]:
+    """Those that can come."""
+    links = [DATABASE, API, *clouds]
     found = {
         "kill": Kind(8, DISPATCHERS, 0.3, 4),
         "pause": Kind(6, DISPATCHERS, 1, 12),
@@ -70,24 +71,22 @@ def kinds(clouds: Sequence[str], *, killable_database: bool) -> Mapping[str, Kin
         "cut": Kind(4, links, 0.5, 4),
         "stall": Kind(4, links, 0.5, LONGEST_STALL),
         "slow": Kind(4, links, 1, 6),
+        "kill the database": Kind(2, [DATABASE], 0.3, 2),
+        "pause the database": Kind(2, [DATABASE], 0.5, 4),
     }
-    if database:
-        found |= {
-            "kill the database": Kind(2, database, 0.3, 2),
-            "pause the database": Kind(2, database, 0.5, 4),
-        }
     if clouds:
         found |= {each: Kind(3, clouds, 2, 8) for each in MISBEHAVIOURS}
         found["lose a machine"] = Kind(4, clouds, 0, 0)
     return found
 
 
-def faults(seed: int, seconds: float, clouds: Sequence[str], *, killable_database: bool = True) -> list[Fault]:
+def faults(seed: int, seconds: float, clouds: Sequence[str]) -> list[Fault]:
     """In the order of time; those on one target never overlap."""
     chance = random.Random(f"faults {seed}")
-    table = kinds(clouds, killable_database=killable_database)
+    table = kinds(clouds)
     free_at: dict[str, float] = {}
-    found, at = [], 1.0
+    found: list[Fault] = []
+    at = 1.0
     while (at := at + chance.expovariate(1 / FAULT_EVERY)) < seconds:
         kind = chance.choices([*table], [each.weight for each in table.values()])[0]
         target, lasts = chance.choice(table[kind].targets), chance.uniform(table[kind].shortest, table[kind].longest)
@@ -98,10 +97,10 @@ def faults(seed: int, seconds: float, clouds: Sequence[str], *, killable_databas
     return found
 
 
-def acts(seed: int, seconds: float, pools: Sequence[str], *, each_every: float = 7.0) -> list[Act]:
-    """What users do in the same time: one act in each pool in so many seconds, on average."""
+def acts(seed: int, seconds: float, pools: Sequence[str], *, each_every: float = ACT_EVERY) -> list[Act]:
+    """What users do in the same time, in the order of time."""
     chance = random.Random(f"acts {seed}")
-    found = []
+    found: list[Act] = []
     for pool in pools:
         at = 0.0
         while (at := at + chance.expovariate(1 / each_every)) < seconds:

@@ -81,7 +81,8 @@ class Facts:
             for state, following in zip(states, [*states[1:], None], strict=True):
                 if state["type"] == "SCHEDULED":
                     due = state["state_details"].get("scheduled_time") or state["timestamp"]
-                    found[run].append(Wait(state["committed"], following and following["committed"], due))
+                    until = following["committed"] if following else None
+                    found[run].append(Wait(state["committed"], until, due))
         return found
 
     @cached_property

@@ -62,6 +62,8 @@ class Storm:
     clouds: Mapping[str, Cloud]
     members: dict[str, Member] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
+    begun: int = 0
+    """Faults, of those that were planned."""
     restarts: int = 0
     """Of processes that ended by themselves."""
 
@@ -143,10 +145,13 @@ class Storm:
             while faults and faults[0].at <= now:
                 fault = faults.pop(0)
                 ends.append((now + fault.lasts, self.begin(fault)))
+                self.begun += 1
             self.supervise()
             time.sleep(STEP)
         for _, end in ends:
             end()
+        for act in acts:  # where this machine was too slow for its plan
+            self.users.act(act)
 
     def calm_down(self) -> float:
         """Nothing is broken any more: wait until everything is done; how long that took (s)."""
@@ -232,9 +237,12 @@ def opened(seed: int, folder: Path, clouds: tuple[str, ...], *, bug: str = "") -
         yield storm
 
 
-def planned(seed: int, seconds: float, clouds: tuple[str, ...], folder: Path) -> tuple[list[Fault], list[Act]]:
+def planned(
+    seed: int, seconds: float, clouds: tuple[str, ...], folder: Path, *, act_every: float = plan.ACT_EVERY
+) -> tuple[list[Fault], list[Act]]:
     """The plan, which is also written into the folder."""
-    faults, acts = plan.faults(seed, seconds, clouds), plan.acts(seed, seconds, ("here", *clouds))
+    faults = plan.faults(seed, seconds, clouds)
+    acts = plan.acts(seed, seconds, ("here", *clouds), each_every=act_every)
     lines = [*map(asdict, faults), *map(asdict, acts)]
     (folder / "plan.json").write_text("\n".join(json.dumps(each) for each in lines))
     return faults, acts
@@ -244,7 +252,8 @@ def _until_it_answers(users: Users) -> None:
     until = time.monotonic() + 60
     while True:
         try:
-            return users.ask("GET", "/health")
+            users.ask("GET", "/health")
+            return
         except Exception:
             assert time.monotonic() < until, "the API does not come up"
             time.sleep(0.1)
