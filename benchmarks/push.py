@@ -1,7 +1,8 @@
 """From due to launched: 500 runs that are due in the same second, claimed, frozen, launched and recorded.
 
 The provider is the cloud in memory of the tests, whose calls take no time: what is seen is Skylift's own share. For
-information the same over real local processes. One dispatcher, the default settings; SQLite and PostgreSQL.
+information the same after a past, and over real local processes. One dispatcher, the default settings; SQLite and
+PostgreSQL.
 """
 
 from __future__ import annotations
@@ -35,11 +36,16 @@ from skylift.store import Store, Tx, deployments, flows, pools
 from skylift.store.tables import flow_run_timeline
 from skylift_process.adapter import ProcessProvider
 from tests.conftest import Databases, Kind
+from tests.support import history
 from tests.support.cloud import Cloud
 from tests.support.installation import KEY
 
 RUNS = 500
 PROCESSES = 100
+PASTS = (1_000, 10_000, 100_000)
+"""Runs that have ended long ago."""
+WHAT = ("Database", "Provider", "Runs", "past runs")
+FIGURES = ("p50 s", "p95 s", "p99 s", "last s", "CPU ms/run", "statements/run", "commits/run")
 AHEAD = 1.5
 """Seconds from the last insert to the due second."""
 
@@ -75,14 +81,14 @@ def main() -> None:
         databases = Databases(Path(folder))
         try:
             rows = [_measured(databases, kind, "in memory", RUNS, _in_memory) for kind in ("sqlite", "postgres")]
+            rows += [_measured(databases, "postgres", "in memory", RUNS, _in_memory, past=past) for past in PASTS]
             rows += [
                 _measured(databases, kind, "processes", PROCESSES, _processes(Path(folder) / kind))
                 for kind in ("sqlite", "postgres")
             ]
         finally:
             databases.close()
-    columns = ("Database", "Provider", "Runs", "p50 s", "p95 s", "p99 s", "last s", "CPU ms/run", "statements/run")
-    print_table("Due to launched, all runs due in the same second", (*columns, "commits/run"), rows)
+    print_table("Due to launched, all runs due in the same second", (*WHAT, *FIGURES), rows)
 
 
 def _in_memory(store: Store) -> tuple[Provider, Callable[[], list[datetime]]]:
@@ -110,12 +116,13 @@ def _measured(
     label: str,
     count: int,
     make: Callable[[Store], tuple[Provider, Callable[[], list[datetime]]]],
+    past: int = 0,
 ) -> tuple[object, ...]:
     with databases.fresh(kind) as url:
         store = Store(url, pool_size=20)
         provider, seen = make(store)
         parts = Parts(Settings(), store, Providers({provider.type: provider}), Sealer(KEY))
-        pool, due = _prepare(parts, provider, count)
+        pool, due = _prepare(parts, provider, count, past)
         statements = Statements(store)
         time.sleep(max(0.0, (due - SystemClock().now()).total_seconds()))
         cpu = time.process_time()
@@ -128,10 +135,10 @@ def _measured(
         store.close()
     cuts = quantiles(delays, n=100)
     figures = (cuts[49], cuts[94], cuts[98], delays[-1], cpu * 1000 / count)
-    return (kind, label, count, *figures, *trips)
+    return (kind, label, count, past, *figures, *trips)
 
 
-def _prepare(parts: Parts, provider: Provider, count: int) -> tuple[Row[Any], datetime]:
+def _prepare(parts: Parts, provider: Provider, count: int, past: int) -> tuple[Row[Any], datetime]:
     template = provider.base_job_template()
     store = parts.store
     pool = store.transaction(pools.create, WorkPoolCreate(name="pool", type=provider.type, base_job_template=template))
@@ -144,7 +151,9 @@ def _prepare(parts: Parts, provider: Provider, count: int) -> tuple[Row[Any], da
         job_variables={"command": "/bin/true", "runner": False},
     )
     deployment_id: UUID = store.transaction(deployments.upsert, wanted)[0].id
-    due = SystemClock().now() + timedelta(minutes=5)
+    if past:
+        history.add_finished(store, past, before=SystemClock().now() - timedelta(hours=1))
+        history.analyze(store)
 
     def make(tx: Tx) -> datetime:
         deployment = deployments.by_id(tx, deployment_id)
