@@ -74,6 +74,8 @@ class Step:
     """What a person is shown in the place of kind and name."""
     verbs: tuple[str, str] = ("Create", "Creating")
     """What making it is called."""
+    url: str = ""
+    """Its page in the cloud's own console, where there is one."""
 
     @property
     def shown(self) -> str:
@@ -95,6 +97,7 @@ class Plan:
     def as_json(self) -> dict[str, Any]:
         steps = [
             {"key": each.key, "kind": each.kind, "name": each.name, "action": each.action, "why": list(each.why)}
+            | ({"url": each.url} if each.url else {})
             for each in self.steps
         ]
         return {"place": self.place, "changes": len(self.changes), "steps": steps}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from skylift.provisioner import Action, Answers, Handover, Plan, ProvisionError, Record, Step
+from skylift_infra.pages import page_of
 from skylift_infra.resources import Found, Made, NotYetError, Outputs, Resource
 
 SETTLES_WITHIN = 120.0
@@ -122,8 +123,7 @@ class CloudInfrastructure:
         if found:
             action = "nothing" if found.owned else "adopt"
             action = "update" if found.owned and found.differences else action
-        why = found.differences if found else ()
-        return _step(resource, action, why)
+        return _step(resource, action, found)
 
     def _patiently(self, work: Callable[[], None]) -> None:
         """Do it, again and again while the cloud is not ready for it."""
@@ -160,9 +160,17 @@ class CloudInfrastructure:
         return {"place": self.place, "answers": dict(self.answers), "resources": dict(entries)}
 
 
-def _step(resource: Resource, action: Action, why: tuple[str, ...] = ()) -> Step:
+def _step(resource: Resource, action: Action, found: Found | None = None) -> Step:
     return Step(
-        resource.key, resource.kind, resource.name, action, why, resource.idle_cost, resource.words, resource.verbs
+        resource.key,
+        resource.kind,
+        resource.name,
+        action,
+        found.differences if found else (),
+        resource.idle_cost,
+        resource.words,
+        resource.verbs,
+        page_of(found.outputs) if found else "",
     )
 
 
