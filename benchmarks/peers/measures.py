@@ -23,6 +23,10 @@ SETTLE = 1.0
 LOOK = 0.25
 
 
+class NotInTimeError(Exception):
+    """The runs were not made before the first of them was due."""
+
+
 @dataclass(frozen=True, slots=True)
 class Launches:
     """Of runs that were due at known times."""
@@ -52,7 +56,10 @@ class Launches:
 
 
 def launches(system: System, ecs: Endpoint, count: int, *, apart: float, patience: float) -> Launches:
-    """Runs due `apart` seconds from each other (0: all at once), waited for until `patience` seconds after the last."""
+    """Runs due `apart` seconds from each other (0: all at once), waited for until `patience` seconds after the last.
+
+    Raises `NotInTimeError`.
+    """
     began = time.monotonic()
     system.create_runs([datetime.now(UTC) + FAR] * PROBE)
     needed = (time.monotonic() - began) / PROBE * count * MARGIN + AHEAD
@@ -61,7 +68,7 @@ def launches(system: System, ecs: Endpoint, count: int, *, apart: float, patienc
     due_at = dict(zip(system.create_runs(due), (each.timestamp() for each in due), strict=True))
     left = first.timestamp() - AHEAD - time.time()
     if left < 0:
-        raise RuntimeError(f"{system.name}: making {count} runs took {-left:.0f} s longer than the first ones said")
+        raise NotInTimeError(f"{system.name}: making {count} runs took {-left:.0f} s longer than the first ones said")
     time.sleep(left)
     before = system.use()
     until, at = due[-1].timestamp() + patience, dict[str, float]()
