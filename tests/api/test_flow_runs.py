@@ -237,7 +237,7 @@ class TestOnSqlite:
         run = made_in(api, "PENDING")
         refused(api.propose(run, "DONE"), 422, "state.type")
         refused(api.http.post(f"flow_runs/{run}/set_state", json={}), 422, "state")
-        refused(api.http.post("flow_runs/no-id/set_state", json={"state": {"type": "RUNNING"}}), 422)
+        refused(api.http.post("flow_runs/no-id/set_state", json={"state": {"type": "RUNNING"}}), 404)
         refused(api.propose(str(new_id()), "RUNNING"), 404, "Flow run")
 
     def test_an_update_changes_what_it_names(self, api: Api) -> None:

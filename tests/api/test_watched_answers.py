@@ -42,7 +42,7 @@ def test_what_does_not_fit_is_noticed(sqlite_url: str) -> None:
     with TestClient(Watched(spoiled, report), base_url="http://skylift/api/") as http:
         assert http.post("flows/", json={"name": "a"}).status_code == 201
         assert http.post("flows/", json={"name": "b", "tags": ["t"]}).status_code == 201
-        assert http.get("flows/nothing").status_code == 422
+        assert http.get("flows/nothing").status_code == 404
         assert http.get("flows/name/a").status_code == 200
     place.close()
     found = json.loads(report.as_json())

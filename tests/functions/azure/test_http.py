@@ -18,7 +18,7 @@ def test_the_api_answers_whoever_has_the_key_and_nobody_else(world: World) -> No
         made = http.post("/flows/", json={"name": "etl"}, headers=headers)
         assert made.status_code in (200, 201)
         assert http.get(f"/flows/{made.json()['id']}", headers=headers).json()["name"] == "etl"
-        assert http.get("/flows/no-uuid", headers=headers).status_code == 422
+        assert http.get("/flows/no-uuid", headers=headers).status_code == 404
         assert http.get("/flows/name/a%20b", headers=headers).status_code == 404
     assert API_KEY not in "".join(path.read_text() for path in world.folder.glob("*.log"))
 
