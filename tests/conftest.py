@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, settings
 from skylift.store import Store
 from skylift.store.tables import metadata
 from tests.clouds.audit import AUDIT, SECRETS
+from tests.clouds.dsql import LocalDsql
 from tests.support import sql_subset
 
 with warnings.catch_warnings():  # it looks for XDG_RUNTIME_DIR, which containers seldom have
@@ -48,8 +49,10 @@ max_connections = 200
 class Databases:
     """Makes migrated databases. Postgres starts when the first test asks for it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, like_dsql: bool = False) -> None:
+        """`like_dsql`: PostgreSQL is reached through what refuses all that Aurora DSQL refuses."""
+        self.folder, self.like_dsql = folder, like_dsql
+        self._dsql: LocalDsql | None = None
         self._numbers = itertools.count(1)
         self._server: PostgresServer | None = None
         self._spare: list[str] = []
@@ -81,7 +84,7 @@ class Databases:
                 conn.execute(f'CREATE DATABASE {name} TEMPLATE "{template}"'.encode())
             self._spare.append(name)
         name = self._spare.pop()
-        yield server.get_uri(name)
+        yield self._through_dsql(server, name) if self.like_dsql else server.get_uri(name)
         with psycopg.connect(server.get_uri(name), autocommit=True) as conn:
             conn.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
@@ -89,6 +92,10 @@ class Databases:
             )
             conn.execute(("TRUNCATE " + ", ".join(metadata.tables)).encode())
         self._spare.append(name)
+
+    def _through_dsql(self, server: PostgresServer, name: str) -> str:
+        self._dsql = self._dsql or LocalDsql(server.get_uri())
+        return self._dsql.url(server.get_uri(name))
 
     @contextmanager
     def unmigrated(self, kind: Kind) -> Iterator[str]:
@@ -133,7 +140,10 @@ class Databases:
         return server, "template_skylift"
 
     def close(self) -> None:
-        """Stop the server and remove its files."""
+        """Stop the server and remove its files. Whatever DSQL refused was beyond what every relative takes."""
+        if self._dsql:
+            self._dsql.close()
+            assert not (refused := self._dsql.refused()), refused
         if self._server:
             self._server.cleanup()
 
@@ -142,6 +152,11 @@ def _migrate(url: str) -> None:
     store = Store(url)
     store.migrate()
     store.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "reach PostgreSQL through what refuses all that Aurora DSQL refuses (tests/clouds/dsql.py)"
+    parser.addoption("--like-dsql", action="store_true", help=words)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -163,9 +178,9 @@ def portable() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+def databases(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Databases]:
     """For tests that need many databases: `with databases.fresh("postgres") as url`."""
-    made = Databases(tmp_path_factory.mktemp("databases"))
+    made = Databases(tmp_path_factory.mktemp("databases"), like_dsql=pytestconfig.getoption("--like-dsql"))
     yield made
     made.close()
 

@@ -13,7 +13,6 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import psycopg
 
@@ -54,9 +53,16 @@ class LocalDsql:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._listener.close()
         for each in list(self._sessions):
             each.close()
+
+    def refused(self) -> list[Refusal]:
+        """What no retry makes good."""
+        return [each for each in self.refusals if each.code != "40001"]
 
     def url(self, database_url: str) -> str:
         """The way to any of the PostgreSQL's databases that leads through here, for whoever needs not sign in."""
@@ -274,8 +280,3 @@ def _exactly(source: socket.socket, count: int) -> bytes:
             raise ConnectionError
         data += more
     return data
-
-
-def refusals_of(dsql: LocalDsql) -> list[Any]:
-    """Those that no retry makes good."""
-    return [each for each in dsql.refusals if each.code != "40001"]

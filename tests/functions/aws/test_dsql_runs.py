@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.clouds.aws_backends import KEYS, REGION, Backend
-from tests.clouds.dsql import LocalDsql, refusals_of
+from tests.clouds.dsql import LocalDsql
 from tests.clouds.dsql_tokens import clients
 from tests.conftest import Databases
 from tests.functions.aws.world import open_world
@@ -40,4 +40,4 @@ def test_an_empty_cluster_gets_tables_by_the_first_tick_and_runs_complete(
             world.check(10)
         told = [each.code for each in dsql.refusals]
         print(f"{told.count('40001')} transactions lost; {dsql.catalogue} changes of the catalogue")
-        assert refusals_of(dsql) == []
+        assert dsql.refused() == []
