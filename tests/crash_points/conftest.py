@@ -11,7 +11,12 @@ import pytest
 
 from tests.chaos.forks import Host
 
-MODULES = ("tests.crash_points.engine", "tests.crash_points.provisioning", "skylift.api.app")
+MODULES = (
+    "tests.crash_points.engine",
+    "tests.crash_points.machine",
+    "tests.crash_points.provisioning",
+    "skylift.api.app",
+)
 
 
 @pytest.fixture(scope="module")

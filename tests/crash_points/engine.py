@@ -6,17 +6,19 @@ an answer, people ask until they are heard, and a runner repeats its words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from sqlalchemy import Row, select
 
 from skylift import admission, cleanup, new_runs, observe, schedule, webhook_keeping
+from skylift import provider as port
 from skylift.dispatch import dispatch
 from skylift.errors import SkyliftError
 from skylift.models.flows import DeploymentCreate, FlowCreate
@@ -104,24 +106,52 @@ class KeptClock:
         self.path.write_text(str(self.ahead))
 
 
+class Place(port.Provider, Protocol):
+    """A provider, and the witness of what really ran in its place."""
+
+    def variables(self, behaves: Behaviour) -> dict[str, Any]:
+        """Job variables of a run that is to do so."""
+        ...
+
+    def runners(self) -> list[Container]:
+        """Containers under the runner that are alive. Waits for what ends by itself."""
+        ...
+
+    def has_begun(self) -> bool:
+        """Whether there is anything to be cancelled."""
+        ...
+
+    def run_user_code(self, container: Container) -> None: ...
+
+    def end(self, container: Container, exit_code: int) -> None: ...
+
+    def ran(self) -> Counter[str]:
+        """How often each run's own code did."""
+        ...
+
+    def left(self) -> list[str]:
+        """Of single attempts."""
+        ...
+
+
 @dataclass
 class World:
     """One process's parts over a folder and a database, and everybody around them."""
 
     parts: Parts
-    cloud: FileCloud
+    cloud: Place
     clock: KeptClock
     scenario: Scenario
     done: set[str] = field(default_factory=set)
     """What this process's users have had an answer to."""
 
     @classmethod
-    def open(cls, url: str, folder: Path, scenario: str, *, doubles: bool = False) -> World:
-        clock, cloud = KeptClock(folder / "clock"), FileCloud(folder / "cloud", doubles=doubles)
+    def open(cls, url: str, folder: Path, scenario: Scenario, cloud: Place) -> World:
+        clock = KeptClock(folder / "clock")
         settings = Settings(home=folder, launch_threads=1)
         store, providers = Store(url, clock=clock), Providers({cloud.type: cloud})
         parts = Parts(settings, store, providers, Sealer.from_settings(settings))
-        return cls(parts, cloud, clock, SCENARIOS[scenario])
+        return cls(parts, cloud, clock, scenario)
 
     # -- before anything begins
 
@@ -137,7 +167,7 @@ class World:
         store.transaction(pools.create, pool)
         flow, _ = store.transaction(flows.create, FlowCreate(name="flow"))
         for name, cast in self.scenario.casts.items():
-            variables = {"command": "true", "runner": cast.runner, "behaves": cast.behaves}
+            variables = self.cloud.variables(cast.behaves) | {"runner": cast.runner}
             wanted: dict[str, Any] = {"name": name, "flow_id": flow.id, "work_pool_name": "pool"}
             if cast.comes == "by schedule":
                 at = self.clock.now() + timedelta(seconds=1)
@@ -162,9 +192,8 @@ class World:
                 waiting = due.pools_with_due_runs(tx)
             for pool in waiting:
                 dispatch(self.parts, pool)
-            for each in self.cloud.containers():
-                if each.is_alive and each.nonce:
-                    self.runner_acts(each)
+            for each in self.cloud.runners():
+                self.runner_acts(each)
             observe.observe(self.parts)
             if turn % 4 == 3:
                 cleanup.stop_strays(self.parts)
@@ -180,7 +209,7 @@ class World:
                 self.done.add(name)
         for run in self.rows(flow_runs):
             cast = self.scenario.casts[self.name_of(run)]
-            if cast.cancelled and run.state_type in ("PENDING", "RUNNING") and self.cloud.containers():
+            if cast.cancelled and run.state_type in ("PENDING", "RUNNING") and self.cloud.has_begun():
                 wanted = StateCreate(type=StateType.CANCELLING)
                 self.parts.store.transaction(proposals.propose, run.id, wanted, Author.PERSON)
 
@@ -256,35 +285,48 @@ class World:
         return found
 
 
-def furnish(url: str, folder: Path, scenario: str) -> None:
-    with opened(url, folder, scenario) as world:
-        world.furnish()
+@dataclass(frozen=True)
+class Stage:
+    """See `enumeration.Stage`. `place`: makes what runs are pushed into, over a folder."""
+
+    scenarios: Mapping[str, Scenario]
+    place: Callable[..., Place]
+    call: str
+    """Where its play is: `module:function`."""
+
+    def furnish(self, url: str, folder: Path, scenario: str) -> None:
+        with self.opened(url, folder, scenario) as world:
+            world.furnish()
+
+    def go_on(self, folder: Path) -> None:
+        """What lies between the kill and whoever goes on: long enough for a lease."""
+        KeptClock(folder / "clock").advance(AFTER_A_KILL)
+
+    def faults(self, url: str, folder: Path, scenario: str) -> list[str]:
+        with self.opened(url, folder, scenario) as world:
+            return world.faults()
+
+    @contextmanager
+    def opened(self, url: str, folder: Path, scenario: str, **options: Any) -> Iterator[World]:
+        world = World.open(url, folder, self.scenarios[scenario], self.place(folder, **options))
+        try:
+            yield world
+        finally:
+            world.parts.store.close()
+
+    def play(
+        self, url: str, folder: str, scenario: str, trail: str, strike: int | None, package: str = "", **options: Any
+    ) -> None:
+        """To the end, or to the `strike`-th point. `package`: whose changes of this machine are points as well."""
+        with self.opened(url, Path(folder), scenario, **options) as world:
+            points = instruments.Points(Path(trail), strike)
+            instruments.at_commits(points)
+            instruments.at_calls_of(points, world.cloud)
+            if package:
+                instruments.at_changes_of_the_machine(points, package)
+            world.play()
+            points.write()
 
 
-def play(url: str, folder: str, scenario: str, trail: str, strike: int | None, doubles: bool = False) -> None:
-    """To the end, or to the `strike`-th point. `doubles`: see `FileCloud`."""
-    with opened(url, Path(folder), scenario, doubles=doubles) as world:
-        points = instruments.Points(Path(trail), strike)
-        instruments.at_commits(points)
-        instruments.at_calls_of(points, world.cloud)
-        world.play()
-        points.write()
-
-
-def go_on(folder: Path) -> None:
-    """What lies between the kill and whoever goes on: long enough for a lease."""
-    KeptClock(folder / "clock").advance(AFTER_A_KILL)
-
-
-def faults(url: str, folder: Path, scenario: str) -> list[str]:
-    with opened(url, folder, scenario) as world:
-        return world.faults()
-
-
-@contextmanager
-def opened(url: str, folder: Path, scenario: str, *, doubles: bool = False) -> Iterator[World]:
-    world = World.open(url, folder, scenario, doubles=doubles)
-    try:
-        yield world
-    finally:
-        world.parts.store.close()
+STAGE = Stage(SCENARIOS, FileCloud, f"{__name__}:play")
+play = STAGE.play

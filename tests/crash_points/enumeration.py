@@ -18,17 +18,17 @@ PATIENCE = 100.0
 
 
 class Stage(Protocol):
-    """A module with a play in it. `folder` is where it keeps whatever outlives its processes."""
+    """Something with a play in it. `folder` is where it keeps whatever outlives its processes."""
 
-    __name__: str
+    @property
+    def call(self) -> str:
+        """`module:function` of its play, which a process of its own is given to: `url`, `folder`, `scenario`, `trail`
+        (where it leaves the names of the points that it reached) and `strike`: at which point it is to be killed, None
+        where it is to go on to the end."""
+        ...
 
     def furnish(self, url: str, folder: Path, scenario: str) -> None:
         """Make what is there before anything begins."""
-        ...
-
-    def play(self, url: str, folder: str, scenario: str, trail: str, strike: int | None) -> None:
-        """In a process of its own: to the end, or until it is killed at its `strike`-th point. Leaves the names of the
-        points that it reached in `trail`."""
         ...
 
     def go_on(self, folder: Path) -> None:
@@ -42,7 +42,8 @@ class Stage(Protocol):
 
 @dataclass
 class Enumeration:
-    """Of the points of one stage, over databases of one kind. `host` has imported the stage."""
+    """Of the points of one stage, over databases of one kind. `host` has imported the
+    stage."""
 
     stage: Stage
     host: Host
@@ -89,7 +90,7 @@ class Enumeration:
 
     def _run(self, url: str, folder: Path, scenario: str, strike: int | None) -> int | None:
         common = {"url": url, "folder": str(folder), "scenario": scenario, "trail": str(folder / "trail")}
-        pid = self.host.start(f"{self.stage.__name__}:play", **common, strike=strike, **self.options)
+        pid = self.host.start(self.stage.call, **common, strike=strike, **self.options)
         code = self.host.wait(pid, PATIENCE)
         if code is None:
             self.host.end(pid, signal.SIGKILL)

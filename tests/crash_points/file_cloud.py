@@ -46,10 +46,6 @@ class Container:
     exit_code: int | None = None
     never_began: bool = False
 
-    @property
-    def is_alive(self) -> bool:
-        return self.phase == "running"
-
 
 class FileCloud:
     """`doubles`: a defect to plant: a launch that comes again starts another container."""
@@ -64,9 +60,10 @@ class FileCloud:
     remembers_stops = True
 
     def __init__(self, folder: Path, *, doubles: bool = False) -> None:
-        self.folder, self.doubles = folder, doubles
+        """In a subfolder of its own."""
+        self.folder, self.doubles = folder / "cloud", doubles
         for name in ("containers", "marks"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
 
     # -- the port
 
@@ -101,7 +98,7 @@ class FileCloud:
         attempt = str(watched.attempt_id)
         self._first("stopped", attempt)
         known = self._known(attempt)
-        if known and known.is_alive:
+        if known and known.phase == "running":
             self.end(known, 143)
 
     def logs(self, watched: Watched, last: int) -> list[str]:
@@ -115,6 +112,15 @@ class FileCloud:
         return [Watched(UUID(each.attempt), f"container/{each.attempt}") for each in self.containers()]
 
     # -- the witness
+
+    def variables(self, behaves: Behaviour) -> dict[str, Any]:
+        return {"command": "true", "behaves": behaves}
+
+    def runners(self) -> list[Container]:
+        return [each for each in self.containers() if each.phase == "running" and each.nonce]
+
+    def has_begun(self) -> bool:
+        return bool(self.containers())
 
     def containers(self) -> list[Container]:
         found = sorted((self.folder / "containers").iterdir())

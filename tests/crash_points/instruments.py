@@ -1,8 +1,8 @@
 """Finds the points at which a process may die, by instrumentation alone: nobody lists them.
 
-A point is: right before and right after each commit of the store; each call of a provider, and each call of a
-provisioner's resource; each request that a cloud's SDK sends; each change that a provider makes to the machine itself.
-The first name in it is the place in Skylift that it was reached from.
+Points are right before and right after each commit of the store, each call of a provider, and each call of a
+provisioner's resource; and before each change that a provider makes to the machine itself. The first name in it is the
+place in Skylift that it was reached from.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import urllib3
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 
@@ -114,28 +113,6 @@ def at_calls_of(points: Points, provider: port.Provider) -> None:
 def at_methods(points: Points, kind: type, names: Iterable[str]) -> None:
     for name in names:
         setattr(kind, name, points.around(f"{kind.__name__}.{name}", getattr(kind, name)))
-
-
-def at_requests(points: Points) -> None:
-    """Of all SDKs that send by urllib3 (boto3, and by way of requests Google's and Azure's), and of Modal's."""
-    pool = urllib3.HTTPConnectionPool
-    setattr(pool, "urlopen", points.around("an HTTP request", pool.urlopen))  # noqa: B010 - mypy takes it for a method
-    try:
-        from grpclib.client import Stream
-    except ModuleNotFoundError:
-        return
-    stream: Any = Stream
-    send, receive = stream.send_message, Stream.recv_trailing_metadata
-
-    async def send_message(self: Any, message: Any, **options: Any) -> None:
-        points.reach("before", f"the request {self._method_name}")
-        await send(self, message, **options)
-
-    async def recv_trailing_metadata(self: Any) -> None:
-        await receive(self)
-        points.reach("after", f"the request {self._method_name}")
-
-    stream.send_message, stream.recv_trailing_metadata = send_message, recv_trailing_metadata
 
 
 def at_changes_of_the_machine(points: Points, package: str) -> None:

@@ -42,14 +42,6 @@ class KeptCloud(ToyCloud):
         self.path.write_text(json.dumps(self.things))
 
 
-def furnish(url: str, folder: Path, scenario: str) -> None:
-    """There is nothing before."""
-
-
-def go_on(folder: Path) -> None:
-    (folder / "killed").touch()
-
-
 def play(url: str, folder: str, scenario: str, trail: str, strike: int | None) -> None:
     """To the end, or to the `strike`-th point."""
     place = Path(folder)
@@ -100,19 +92,6 @@ def remove() -> None:
             raise
 
 
-def faults(url: str, folder: Path, scenario: str) -> list[str]:
-    """What is left."""
-    store = Store(url)
-    with store.reading() as tx:
-        found = [
-            *(f"the cloud has {name}" for name in KeptCloud(folder / "things").things),
-            *(f"the block {row.name} is there" for row in tx.all(select(block_documents))),
-            *(f"{row.name} is not paused" for row in tx.all(select(work_pools)) if not row.is_paused),
-        ]
-    store.close()
-    return found
-
-
 def typed(*words: str) -> str:
     """What the command prints. Raises `ClickException`."""
     said = io.StringIO()
@@ -123,3 +102,27 @@ def typed(*words: str) -> str:
 
 def typed_json(*words: str) -> Any:
     return json.loads(typed(*words, "-o", "json"))
+
+
+class Provisioning:
+    """See `enumeration.Stage`."""
+
+    call = f"{__name__}:play"
+
+    def furnish(self, url: str, folder: Path, scenario: str) -> None:
+        """There is nothing before."""
+
+    def go_on(self, folder: Path) -> None:
+        (folder / "killed").touch()
+
+    def faults(self, url: str, folder: Path, scenario: str) -> list[str]:
+        """What is left."""
+        store = Store(url)
+        with store.reading() as tx:
+            found = [
+                *(f"the cloud has {name}" for name in KeptCloud(folder / "things").things),
+                *(f"the block {row.name} is there" for row in tx.all(select(block_documents))),
+                *(f"{row.name} is not paused" for row in tx.all(select(work_pools)) if not row.is_paused),
+            ]
+        store.close()
+        return found

@@ -18,12 +18,12 @@ SHORT = ("a schedule", "a delivery under the runner", "losses")
 
 @pytest.fixture
 def enumeration(host: Host, databases: Databases, tmp_path: Path) -> Enumeration:
-    return Enumeration(engine, host, databases, tmp_path)
+    return Enumeration(engine.STAGE, host, databases, tmp_path)
 
 
 @pytest.mark.parametrize("scenario", SHORT)
 def test_at_some_points(enumeration: Enumeration, scenario: str, chance: random.Random) -> None:
-    enumeration.sample(scenario, 3, chance)
+    enumeration.sample(scenario, 2, chance)
 
 
 def test_points_are_found_by_themselves(enumeration: Enumeration) -> None:
@@ -52,3 +52,11 @@ def test_a_defect_is_seen(enumeration: Enumeration) -> None:
 @pytest.mark.parametrize("scenario", engine.SCENARIOS)
 def test_at_every_point(enumeration: Enumeration, scenario: str) -> None:
     print(f"\n{scenario}: {enumeration.every(scenario)} points")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("scenario", SHORT)
+def test_at_every_point_on_postgres(enumeration: Enumeration, scenario: str) -> None:
+    enumeration.kind = "postgres"
+    print(f"\n{scenario}, on PostgreSQL: {enumeration.every(scenario)} points")
