@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -49,12 +50,14 @@ class Caller:
 
 
 def _post(url: str, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", **headers}
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        answer = httpx.post(url, content=body, headers={"Content-Type": "application/json", **headers}, timeout=60)
-        if answer.is_success:
-            told: dict[str, str] = answer.json()
-            return told
-        assert answer.status_code >= 500, answer.text
+        with suppress(httpx.HTTPError):  # nobody is there, or not in time
+            answer = httpx.post(url, content=body, headers=headers, timeout=60)
+            if answer.is_success:
+                told: dict[str, str] = answer.json()
+                return told
+            assert answer.status_code >= 500, answer.text
         time.sleep(0.2)
     raise TimeoutError(f"{url} did not take {body!r}")
