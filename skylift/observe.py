@@ -266,7 +266,8 @@ def _stop_now(now: datetime, attempt: Row[Any], provider: Provider, settings: Po
 
 def _over(tx: Tx, attempt: Row[Any], observation: Observation, settings: PoolSettings, tail: list[str]) -> None:
     """The provider says that it is over: free the slot, and decide what the run itself did not report."""
-    ended = "gone" if observation.phase == "gone" else f"ended (exit code {observation.exit_code})"
+    code = "" if observation.exit_code is None else f" (exit code {observation.exit_code})"
+    ended = "gone" if observation.phase == "gone" else f"ended{code}"
     words = f"The provider says: {ended}" + (f": {observation.reason}" if observation.reason else "")
     timeline.note(tx, attempt.flow_run_id, "ended", words, attempt_id=attempt.id, remedy=observation.remedy)
     run = runs.find(tx, attempt.flow_run_id)

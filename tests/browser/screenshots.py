@@ -25,6 +25,7 @@ from tests.support.service import ROOT, How, serving
 TARGET = ROOT / "docs" / "console"
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SIZE = {"width": 1240, "height": 760}
+PATIENCE = 30_000
 MOST = 150_000
 """Bytes of one picture."""
 LEFT_OUT = ("run-details", "run-variables", "pool-template")
@@ -45,13 +46,14 @@ def _prepare(page: Page, name: str) -> None:
         page.get_by_role("button", name="Amazon ECS (push)").click()
         page.get_by_label("Name (needed)").fill("nightly")
         page.locator('[data-field="cpu"]').get_by_role("textbox").fill("abc")
-        page.locator('[data-field="cpu"]').scroll_into_view_if_needed()
+        page.locator('[data-field="memory"]').scroll_into_view_if_needed()
     if name == "deployment-run":
         page.get_by_label("Day (needed)").fill("2026-03-02")
 
 
 def take(browser: Browser, place: Place, paths: dict[str, str]) -> None:
     TARGET.mkdir(exist_ok=True)
+    expect.set_options(timeout=PATIENCE)
     for theme in THEMES:
         context = browser.new_context(viewport=SIZE, color_scheme=theme, locale="en-GB", timezone_id="UTC")
         page = context.new_page()

@@ -13,7 +13,7 @@ export function Ledger({ deploymentId }: { deploymentId: string }) {
   const [only, setOnly] = useQuery("only");
   const read = useRead<LedgerView>(address("/skylift/deployments/{id}/slots", { id: deploymentId }, { to: until }));
   return (
-    <Section title="Slot ledger" note={read.data && <><At at={read.data.start} /> to <At at={read.data.end} />, newest first</>}>
+    <Section title="Slot ledger" note={until ? <>before <At at={until} />, newest first</> : "newest first"}>
       <div class="tools">
         <label>
           <input type="checkbox" checked={only === "skipped"} onChange={(event) => setOnly(event.currentTarget.checked ? "skipped" : "")} />

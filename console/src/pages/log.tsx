@@ -85,7 +85,7 @@ export function Log({ runId, isOver }: { runId: string; isOver: boolean }) {
       </div>
       {log.error && <p class="fault" role="alert">{sentence(log.error)}</p>}
       {rows.length === 0 ? (
-        <p class="empty">{log.isComplete ? (level ? "No lines at this level." : isOver ? "It has said nothing." : "It has said nothing yet.") : "Loading…"}</p>
+        <p class="empty" aria-busy={!log.isComplete || undefined}>{log.isComplete ? (level ? "No lines at this level." : isOver ? "It has said nothing." : "It has said nothing yet.") : "Loading…"}</p>
       ) : (
         <div class="log" ref={box} tabIndex={0} role="region" aria-label="Log lines" onScroll={onScroll}>
           <ol style={{ height: `${rows.length * ROW}px` }}>

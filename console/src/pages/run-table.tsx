@@ -21,7 +21,7 @@ export function RunTable({ runs, empty, label = "Runs", without = [] }: Props) {
     { name: "Run", kind: "keep", cell: (run) => <a href={to`/runs/${run.id}`}>{run.name}</a> },
     { name: "State", kind: "keep", cell: (run) => <RunState type={run.state_type} name={run.state_name} /> },
     { name: "Deployment", kind: "keep", part: "deployment", cell: (run) => <Origin run={run} /> },
-    { name: "Says", kind: "wide", part: "words", cell: (run) => <span class="dim">{run.state_message}</span> },
+    { name: "Says", kind: "wide", part: "words", cell: (run) => <span class="dim">{wordsOf(run)}</span> },
     {
       name: "Pool / queue",
       kind: "keep",
@@ -29,13 +29,16 @@ export function RunTable({ runs, empty, label = "Runs", without = [] }: Props) {
       cell: (run) => run.work_pool_name && <><a href={to`/pools/${run.work_pool_name}`}>{run.work_pool_name}</a> / {run.work_queue_name}</>,
     },
     { name: "Due", kind: "keep", cell: (run) => <When at={run.expected_start_time} /> },
-    { name: "Ran", kind: "keep", cell: (run) => <Took from={run.start_time} until={isOver(run) ? (run.end_time ?? run.state_timestamp) : run.end_time} /> },
+    { name: "Ran", kind: "keep", cell: (run) => <Took from={run.start_time === run.end_time ? null : run.start_time} until={isOver(run) ? (run.end_time ?? run.state_timestamp) : run.end_time} /> },
   ];
-  const hidden = runs.some((run) => run.state_message) ? without : [...without, "words"];
+  const hidden = runs.some(wordsOf) ? without : [...without, "words"];
   return (
     <Table label={label} rows={runs} id={(run) => run.id} empty={empty} columns={columns.filter(({ part }) => !part || !hidden.includes(part))} />
   );
 }
+
+/** That something is scheduled is told by its state and its time. */
+const wordsOf = (run: RunRow): string | null => (run.state_name === "Scheduled" ? null : run.state_message);
 
 function Origin({ run }: { run: RunRow }) {
   if (!run.deployment) return <>{run.flow.name}</>;

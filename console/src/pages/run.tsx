@@ -46,7 +46,7 @@ function Page({ story, tab, refresh }: { story: RunStory; tab: string; refresh: 
           </span>
         )}
         <span>due <When at={run.expected_start_time} /></span>
-        {run.start_time && <span>ran <Took from={run.start_time} until={run.end_time} /></span>}
+        {run.start_time && run.start_time !== run.end_time && <span>ran <Took from={run.start_time} until={run.end_time} /></span>}
         {run.tags.map((tag) => <span key={tag} class="tag">{tag}</span>)}
         {Object.entries(story.links).map(([what, url]) => (
           <a key={what} href={url} target="_blank" rel="noreferrer">{what} ↗</a>

@@ -18,7 +18,7 @@ export function Waits({ queues }: { queues: QueueView[] }) {
     );
   }
   return (
-    <Section title="What waits" note={`${due} ${due === 1 ? "run" : "runs"} that are due, in the order in which they start`}>
+    <Section title="What waits" note={`${due} due, in the order in which they start`}>
       {waiting.map((queue) => (
         <div key={queue.id}>
           {queue.waiting && (

@@ -1,7 +1,7 @@
 import type { RunStory, Waiting } from "../api/types";
 import { to } from "../router";
 import { When } from "../ui/time";
-import { saidBy, withoutIds } from "./words";
+import { saidBy, withoutIds, withoutRemedy } from "./words";
 
 /** The first thing to know about a run: why it waits, or why it failed, and what to do. */
 export function Why({ story }: { story: RunStory }) {
@@ -23,8 +23,8 @@ export function Why({ story }: { story: RunStory }) {
   if (!why && !provider_words && !remedy) return null;
   return (
     <div class={why ? "why is-bad" : "why is-run"} role="status">
-      {why && <strong>{why}</strong>}
-      {provider_words && provider_words !== why && <p>The provider said: <code>{saidBy(provider_words)}</code></p>}
+      {why && <strong>{withoutRemedy(why, remedy)}</strong>}
+      {provider_words && !why?.includes(saidBy(provider_words)) && <p>The provider said: <code>{saidBy(provider_words)}</code></p>}
       {remedy && <p>What to do: {remedy}</p>}
     </div>
   );

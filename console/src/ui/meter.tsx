@@ -1,6 +1,6 @@
 /** How much of a limit is taken, in words and as a bar. */
 export function Meter({ used, limit, what }: { used: number; limit: number | null; what: string }) {
-  if (limit === null) return <>{used} of any number</>;
+  if (limit === null) return <>{used}, no limit</>;
   const share = limit === 0 ? 1 : Math.min(1, used / limit);
   return (
     <>
