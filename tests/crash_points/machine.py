@@ -1,4 +1,4 @@
-"""What is killed at its points: the same verbs over `process:push`, whose changes of this machine are points as well."""
+"""What is killed at its points: the same verbs over `process:push`, whose changes of this machine are points too."""
 
 from __future__ import annotations
 

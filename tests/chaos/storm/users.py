@@ -28,8 +28,8 @@ LIMITS = {"pool": 3, "middle": 1, "narrow": 2}
 SETTINGS = {"lease": 6, "heartbeat": 2, "cancel_grace": 2, "infrastructure_retries": 8}
 SCHEDULED_EVERY = 13
 """Seconds."""
-TIMEOUT = 5.0
-AGAIN = 0.3
+TIMEOUT, AGAIN = 15.0, 1.0
+"""Seconds until a user loses patience with an answer, and until the next try."""
 SIGNING, SECRET = "hunter2-of-the-webhooks", "hunter2-of-the-runs"
 
 

@@ -156,9 +156,9 @@ class Storm:
     def calm_down(self) -> float:
         """Nothing is broken any more: wait until everything is done; how long that took (s)."""
         began = time.monotonic()
-        self.users.wait()
         time.sleep(TICKS)
         self.users.end_schedules()
+        self.users.wait()
         self.users.asked["until"] = datetime.now(UTC).isoformat()
         store = Store(self.database.url)
         while self._unfinished(store) and time.monotonic() - began < CALM:
