@@ -5,6 +5,7 @@ again. What fits a route's models is checked there.
 from __future__ import annotations
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from skylift.api.errors import answer
@@ -32,7 +33,10 @@ class RequestLimits:
         if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
             await self.app(scope, receive, send)
             return
-        body = await self._read(receive)
+        try:
+            body = await self._read(receive)
+        except ClientDisconnect:
+            return  # half a body is no request, and nobody waits for an answer
         if body is None:
             refusal = answer(f"The body is larger than {self.max_body} bytes: send less at once", 413)
             refusal.headers["Connection"] = "close"
@@ -49,6 +53,8 @@ class RequestLimits:
         size = 0
         while size <= 4 * self.max_body:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
             part = message.get("body", b"")
             size += len(part)
             if size <= self.max_body:

@@ -163,3 +163,24 @@ def test_what_was_due_then_is_launched(hooks: Hooks) -> None:
     trigger.trigger_all(hooks.api.place.parts, [_signed(hooks, {"n": number}) for number in range(5)])
     hooks.api.place.clock.at += timedelta(seconds=1)
     assert len(hooks.api.launch()) == 5
+
+
+def test_a_sender_that_goes_in_the_midst_of_its_body_makes_nothing(hooks: Hooks) -> None:
+    hooks.create("bearer")
+    comes: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b'{"n": 1}', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return comes.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = {b"authorization": f"Bearer {SECRET}".encode(), b"content-length": b"9", b"host": b"skylift"}
+    about = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "root_path": ""}
+    asked = {"method": "POST", "path": hooks.made["path"], "query_string": b"", "headers": list(headers.items())}
+    asyncio.run(hooks.api.http.app(about | asked, receive, send))
+    assert (sent, hooks.runs(), hooks.lines()) == ([], [], [])
