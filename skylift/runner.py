@@ -697,6 +697,8 @@ def resolve(entrypoint: str, folders: list[str]) -> Callable[..., Any]:
             f"The entrypoint {entrypoint!r} is not like path/to/file.py:function or package.module:function."
         )
     if where.endswith(".py") or "/" in where:
+        if not os.path.isabs(where) and os.path.normpath(where).startswith(os.pardir):
+            raise CodeError(f"The entrypoint {entrypoint!r} leads out of the code.")
         path = next(filter(os.path.isfile, (os.path.join(one, where) for one in folders)), None)
         if path is None:
             found = (os.path.join(at, name) for at, _, names in os.walk(folders[0]) for name in names)
