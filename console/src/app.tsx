@@ -26,7 +26,15 @@ export function App() {
   }, [state, isIn]);
 
   if (isIn === false && !wasIn) return <Login isAgain={false} />;
-  if (isIn === null) return <main class="login"><Banner /><p class="dim" aria-busy="true">Loading…</p></main>;
+  if (isIn === null)
+    return (
+      <main class="login">
+        <Banner />
+        <p class="dim" aria-busy="true">
+          Loading…
+        </p>
+      </main>
+    );
   return (
     <>
       <Shell />
@@ -53,13 +61,26 @@ function Shell() {
   }, [page]);
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); main.current?.focus(); }}>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          main.current?.focus();
+        }}
+      >
         Skip to the content
       </a>
       <Side path={path} help={() => setHelping(true)} />
       <main id="main" ref={main} tabIndex={-1}>
         <Banner />
-        <Suspense fallback={<p class="empty" aria-busy="true">Loading…</p>}>
+        <Suspense
+          fallback={
+            <p class="empty" aria-busy="true">
+              Loading…
+            </p>
+          }
+        >
           <Page key={page} params={params} />
         </Suspense>
       </main>
@@ -122,7 +143,11 @@ function Help({ close }: { close: () => void }) {
       <dl class="pairs">
         {[...PLACES.map(([key, , name]) => [`g ${key}`, name] as const), ...KEYS].map(([keys, what]) => (
           <>
-            <dt>{keys.split(" ").map((key) => <kbd key={key}>{key}</kbd>)}</dt>
+            <dt>
+              {keys.split(" ").map((key) => (
+                <kbd key={key}>{key}</kbd>
+              ))}
+            </dt>
             <dd>{what}</dd>
           </>
         ))}

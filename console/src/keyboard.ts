@@ -33,7 +33,8 @@ export function listen(help: () => void): () => void {
       target.blur();
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || isField(target) || document.querySelector("dialog[open]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || isField(target) || document.querySelector("dialog[open]"))
+      return;
     if (event.timeStamp - waitsSince < PATIENCE) {
       waitsSince = 0;
       const place = PLACES.find(([key]) => key === event.key);

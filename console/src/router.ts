@@ -20,7 +20,9 @@ export const usePlace = () => useStore(place);
 
 /** The link to a page; each part of the path is encoded, empty values of the query are left out. */
 export function to(parts: TemplateStringsArray, ...values: string[]): string {
-  return parts.reduce((text, part, number) => text + encodeURIComponent(values[number - 1] ?? "") + part, "").replace(/^/, "#");
+  return parts
+    .reduce((text, part, number) => text + encodeURIComponent(values[number - 1] ?? "") + part, "")
+    .replace(/^/, "#");
 }
 
 export function go(href: string, { replace = false } = {}): void {

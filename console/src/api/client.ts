@@ -56,8 +56,14 @@ interface Refusal {
   exception_detail?: { loc: (string | number)[]; msg: string }[];
 }
 
-export function address(path: string, params: Record<string, string> = {}, query: Record<string, unknown> = {}): string {
-  const filled = path.replace(/^\/api/, "").replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ""));
+export function address(
+  path: string,
+  params: Record<string, string> = {},
+  query: Record<string, unknown> = {},
+): string {
+  const filled = path
+    .replace(/^\/api/, "")
+    .replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ""));
   const given = Object.entries(query).flatMap(([name, value]) => [value].flat().map((each) => [name, each] as const));
   const told = given.filter(([, value]) => value !== undefined && value !== "" && value !== null);
   const text = new URLSearchParams(told.map(([name, value]) => [name, String(value)])).toString();
@@ -95,16 +101,31 @@ function refused(status: number, text: string): ApiError {
     // not ours: a proxy's page
   }
   const faults = (said.exception_detail ?? []).map(({ loc, msg }) => ({ path: loc.map(String), message: msg }));
-  return new ApiError(status, said.detail ?? said.exception_message ?? `The API answered ${status}`, said.remedy ?? null, faults);
+  return new ApiError(
+    status,
+    said.detail ?? said.exception_message ?? `The API answered ${status}`,
+    said.remedy ?? null,
+    faults,
+  );
 }
 
-type Options<B> = { params?: Record<string, string>; query?: Record<string, unknown>; signal?: AbortSignal } & (undefined extends B
-  ? { body?: B }
-  : { body: B });
+type Options<B> = {
+  params?: Record<string, string>;
+  query?: Record<string, unknown>;
+  signal?: AbortSignal;
+} & (undefined extends B ? { body?: B } : { body: B });
 
 function verb<V extends Verb>(name: V) {
   return <P extends Path<V>>(path: P, options: Options<Body<paths[P][V]>>) =>
-    send(name, address(path, options.params, options.query), options.body, options.signal) as Promise<Answer<paths[P][V]>>;
+    send(name, address(path, options.params, options.query), options.body, options.signal) as Promise<
+      Answer<paths[P][V]>
+    >;
 }
 
-export const api = { get: verb("get"), post: verb("post"), put: verb("put"), patch: verb("patch"), delete: verb("delete") };
+export const api = {
+  get: verb("get"),
+  post: verb("post"),
+  put: verb("put"),
+  patch: verb("patch"),
+  delete: verb("delete"),
+};

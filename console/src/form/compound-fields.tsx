@@ -16,7 +16,8 @@ export function PairsField({ name, value, inherited, change }: Props) {
     setRows(next);
     change(objectOf(next));
   }
-  const replaced = (number: number, row: [string, string]) => put(rows.map((each, other) => (other === number ? row : each)));
+  const replaced = (number: number, row: [string, string]) =>
+    put(rows.map((each, other) => (other === number ? row : each)));
   const known = pairsOf(inherited);
   return (
     <>
@@ -24,9 +25,20 @@ export function PairsField({ name, value, inherited, change }: Props) {
       <ul class="rows">
         {rows.map(([key, text], number) => (
           <li key={number}>
-            <input aria-label={`${name}: name ${number + 1}`} value={key} onInput={(event) => replaced(number, [valueOf(event), text])} />
-            <input aria-label={`${name}: value of ${key || number + 1}`} value={text} onInput={(event) => replaced(number, [key, valueOf(event)])} />
-            <Remove what={`${name} ${key || number + 1}`} run={() => put(rows.filter((_, other) => other !== number))} />
+            <input
+              aria-label={`${name}: name ${number + 1}`}
+              value={key}
+              onInput={(event) => replaced(number, [valueOf(event), text])}
+            />
+            <input
+              aria-label={`${name}: value of ${key || number + 1}`}
+              value={text}
+              onInput={(event) => replaced(number, [key, valueOf(event)])}
+            />
+            <Remove
+              what={`${name} ${key || number + 1}`}
+              run={() => put(rows.filter((_, other) => other !== number))}
+            />
           </li>
         ))}
       </ul>
@@ -36,7 +48,9 @@ export function PairsField({ name, value, inherited, change }: Props) {
 }
 
 const pairsOf = (value: unknown): [string, string][] =>
-  isObject(value) ? Object.entries(value).map(([key, each]) => [key, typeof each === "string" ? each : JSON.stringify(each)]) : [];
+  isObject(value)
+    ? Object.entries(value).map(([key, each]) => [key, typeof each === "string" ? each : JSON.stringify(each)])
+    : [];
 
 function objectOf(rows: [string, string][]): Record<string, string> | undefined {
   const named = rows.filter(([key]) => key);
@@ -49,7 +63,9 @@ export function ListField({ name, value, inherited, change }: Props) {
   const put = (next: string[]) => change(next.length ? next : undefined);
   return (
     <>
-      {!rows.length && Array.isArray(inherited) && inherited.length > 0 && <p class="hint">default: {inherited.join(", ")}</p>}
+      {!rows.length && Array.isArray(inherited) && inherited.length > 0 && (
+        <p class="hint">default: {inherited.join(", ")}</p>
+      )}
       <ul class="rows">
         {rows.map((text, number) => (
           <li key={number}>
@@ -88,12 +104,17 @@ export function JsonField({ value, inherited, change, input }: Props) {
           change(read(valueOf(event)));
         }}
       />
-      {flaw && <p class="hint">As JSON: line {flaw.line}, column {flaw.column}: {flaw.message}</p>}
+      {flaw && (
+        <p class="hint">
+          As JSON: line {flaw.line}, column {flaw.column}: {flaw.message}
+        </p>
+      )}
     </>
   );
 }
 
-const textOf = (value: unknown): string => (value === undefined ? "" : typeof value === "string" ? value : pretty(value));
+const textOf = (value: unknown): string =>
+  value === undefined ? "" : typeof value === "string" ? value : pretty(value);
 
 function read(text: string): unknown {
   if (!text.trim()) return undefined;

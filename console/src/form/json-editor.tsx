@@ -15,7 +15,8 @@ export function JsonEditor({ label, text, change, rows = 24 }: Props) {
   function show() {
     const box = document.getElementById(id) as HTMLTextAreaElement;
     const lines = text.split("\n");
-    const at = lines.slice(0, (flaw?.line ?? 1) - 1).join("\n").length + (flaw?.column ?? 1) - (flaw?.line === 1 ? 1 : 0);
+    const at =
+      lines.slice(0, (flaw?.line ?? 1) - 1).join("\n").length + (flaw?.column ?? 1) - (flaw?.line === 1 ? 1 : 0);
     box.focus();
     box.setSelectionRange(at, at + 1);
   }

@@ -55,7 +55,8 @@ function walk(text: string): void {
     const from = at;
     if (!take(STRING)) {
       // A quote that opens without a proper end is told where it opens; anything else is no string at all.
-      if (text[at] === '"') throw new Broken(at, "this string has no proper end: a line break, a bad escape or a missing quote");
+      if (text[at] === '"')
+        throw new Broken(at, "this string has no proper end: a line break, a bad escape or a missing quote");
       fail("a name in double quotes");
     }
     return text.slice(from, at);

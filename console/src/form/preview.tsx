@@ -22,8 +22,18 @@ export function Preview({ template, run }: { template: Template | null; run: Run
     };
   }, [template]);
   if (!template) return <p class="empty">The template is not in order, so nothing can be made of it.</p>;
-  if (fault) return <p class="empty fault" role="alert">{fault}</p>;
-  if (!answer) return <p class="empty" aria-busy="true">Rendering…</p>;
+  if (fault)
+    return (
+      <p class="empty fault" role="alert">
+        {fault}
+      </p>
+    );
+  if (!answer)
+    return (
+      <p class="empty" aria-busy="true">
+        Rendering…
+      </p>
+    );
   return (
     <>
       <p class="dim intro">The rendered job configuration of a run that sets nothing itself; secrets are masked.</p>

@@ -95,12 +95,24 @@ function Field(props: FieldProps) {
       </fieldset>
     );
   }
-  const input: InputProps = { id, "aria-describedby": `${id}-hint`, "aria-invalid": fault !== undefined, "aria-required": isNeeded };
+  const input: InputProps = {
+    id,
+    "aria-describedby": `${id}-hint`,
+    "aria-invalid": fault !== undefined,
+    "aria-required": isNeeded,
+  };
   const isGroup = kind.kind === "pairs" || kind.kind === "list";
   return (
-    <div class="field" data-field={path} role={isGroup ? "group" : undefined} aria-labelledby={isGroup ? `${id}-label` : undefined}>
+    <div
+      class="field"
+      data-field={path}
+      role={isGroup ? "group" : undefined}
+      aria-labelledby={isGroup ? `${id}-label` : undefined}
+    >
       {isGroup ? (
-        <span class="label" id={`${id}-label`}>{name}</span>
+        <span class="label" id={`${id}-label`}>
+          {name}
+        </span>
       ) : (
         <label for={id}>
           {name}
@@ -116,7 +128,8 @@ function Field(props: FieldProps) {
   );
 }
 
-const shown = (value: unknown): string => (typeof value === "string" ? value : value === undefined || value === null ? "" : JSON.stringify(value));
+const shown = (value: unknown): string =>
+  typeof value === "string" ? value : value === undefined || value === null ? "" : JSON.stringify(value);
 
 function Input(props: FieldProps & { input: InputProps }) {
   const { schema, value, change, inherited, input } = props;
@@ -125,14 +138,18 @@ function Input(props: FieldProps & { input: InputProps }) {
   const onText = (event: Event) => (event.target as HTMLInputElement).value;
   switch (kind.kind) {
     case "choice":
-      return (
-        <Choice input={input} options={kind.options} value={value} change={change} inherited={inherited} />
-      );
+      return <Choice input={input} options={kind.options} value={value} change={change} inherited={inherited} />;
     case "check":
       return <Choice input={input} options={[true, false]} value={value} change={change} inherited={inherited} />;
     case "number":
       return (
-        <input {...input} inputMode="decimal" value={shown(value)} placeholder={placeholder} onInput={(event) => change(numberIn(onText(event)))} />
+        <input
+          {...input}
+          inputMode="decimal"
+          value={shown(value)}
+          placeholder={placeholder}
+          onInput={(event) => change(numberIn(onText(event)))}
+        />
       );
     case "pairs":
       return <PairsField {...props} />;
@@ -169,7 +186,9 @@ function Choice({ input, options, value, inherited, change }: ChoiceProps) {
   const current = options.findIndex((each) => each === value);
   return (
     <select {...input} value={String(current)} onChange={(event) => change(options[Number(event.currentTarget.value)])}>
-      <option value="-1">{inherited === undefined || inherited === null ? "not set" : `default: ${word(inherited)}`}</option>
+      <option value="-1">
+        {inherited === undefined || inherited === null ? "not set" : `default: ${word(inherited)}`}
+      </option>
       {options.map((each, number) => (
         <option key={String(each)} value={String(number)}>
           {word(each)}

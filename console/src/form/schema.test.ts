@@ -22,7 +22,10 @@ test.each<[Schema, string]>([
 ])("%j is shown as %s", (schema, kind) => expect(kindOf(plain(schema, root)).kind).toBe(kind));
 
 test("a field keeps its own words beside those that it refers to", () => {
-  expect(plain({ allOf: [{ $ref: "#/definitions/Size" }], title: "Size of it" }, root)).toMatchObject({ title: "Size of it", enum: ["small", "large"] });
+  expect(plain({ allOf: [{ $ref: "#/definitions/Size" }], title: "Size of it" }, root)).toMatchObject({
+    title: "Size of it",
+    enum: ["small", "large"],
+  });
 });
 
 test.each([
@@ -39,7 +42,10 @@ test("faults name the field", () => {
   const schema: Schema = {
     type: "object",
     required: ["image"],
-    properties: { cpu: { type: ["integer", "null"], minimum: 128 }, net: { type: "object", properties: { id: { type: "string" } } } },
+    properties: {
+      cpu: { type: ["integer", "null"], minimum: 128 },
+      net: { type: "object", properties: { id: { type: "string" } } },
+    },
   };
   expect(faultsOf({ cpu: "abc", net: { id: 1 } }, schema)).toEqual({
     image: "This is needed",

@@ -34,7 +34,8 @@ export type Kind =
   | { kind: "pairs" }
   | { kind: "list" };
 
-export const isObject = (value: unknown): value is Values => typeof value === "object" && value !== null && !Array.isArray(value);
+export const isObject = (value: unknown): value is Values =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** The schema with references and wrappers of one looked through; `null` beside one other type is dropped. */
 export function plain(schema: Schema, root: Schema, depth = 0): Schema {
@@ -67,7 +68,9 @@ function lookup(ref: string, root: Schema): Schema {
 }
 
 export function isNullable(schema: Schema): boolean {
-  return [schema.type].flat().includes("null") || (schema.anyOf ?? schema.oneOf ?? []).some((each) => each.type === "null");
+  return (
+    [schema.type].flat().includes("null") || (schema.anyOf ?? schema.oneOf ?? []).some((each) => each.type === "null")
+  );
 }
 
 /** How a field is shown. `schema` is a plain one. */
@@ -86,7 +89,8 @@ export function kindOf(schema: Schema): Kind {
       return { kind: items === "string" && !schema.items?.enum ? "list" : "json" };
     }
     case "object":
-      if (schema.properties && Object.keys(schema.properties).length) return { kind: "object", fields: fieldsOf(schema) };
+      if (schema.properties && Object.keys(schema.properties).length)
+        return { kind: "object", fields: fieldsOf(schema) };
       return { kind: isObject(schema.additionalProperties) && isText(schema.additionalProperties) ? "pairs" : "json" };
     default:
       return { kind: "json" };

@@ -36,7 +36,15 @@ export function TemplateEditor({ draft, change, preview }: Props) {
     <>
       <div class="tabs" role="tablist" aria-label="Template">
         {TABS.map((each) => (
-          <button key={each} type="button" role="tab" id={`tab-${each}`} aria-selected={each === tab} aria-controls="template-panel" onClick={() => setTab(each)}>
+          <button
+            key={each}
+            type="button"
+            role="tab"
+            id={`tab-${each}`}
+            aria-selected={each === tab}
+            aria-controls="template-panel"
+            onClick={() => setTab(each)}
+          >
             {each}
           </button>
         ))}
@@ -55,7 +63,10 @@ export function TemplateEditor({ draft, change, preview }: Props) {
         )}
         {tab === "Defaults" && !draft.template && (
           <p class="empty">
-            The template is not in order: <button type="button" onClick={() => setTab("Advanced")}>correct it under Advanced</button>
+            The template is not in order:{" "}
+            <button type="button" onClick={() => setTab("Advanced")}>
+              correct it under Advanced
+            </button>
           </p>
         )}
         {tab === "Advanced" && (
@@ -80,7 +91,11 @@ function Standing({ draft }: { draft: Draft }) {
           Default of <code>{path}</code>: {fault}
         </p>
       ))}
-      {!draft.template && <p class="dim">A template is an object with <code>variables</code> and <code>job_configuration</code>.</p>}
+      {!draft.template && (
+        <p class="dim">
+          A template is an object with <code>variables</code> and <code>job_configuration</code>.
+        </p>
+      )}
     </div>
   );
 }

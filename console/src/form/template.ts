@@ -18,7 +18,11 @@ export function templateIn(text: string): Template | null {
 /** The defaults that are set, by the names of the variables. */
 export function defaultsOf(template: Template): Values {
   const fields = Object.entries(template.variables.properties ?? {});
-  return Object.fromEntries(fields.filter(([, schema]) => schema.default !== undefined && schema.default !== null).map(([name, schema]) => [name, schema.default]));
+  return Object.fromEntries(
+    fields
+      .filter(([, schema]) => schema.default !== undefined && schema.default !== null)
+      .map(([name, schema]) => [name, schema.default]),
+  );
 }
 
 /** The same template with these defaults; a variable without one has none. All else stays as it was written. */

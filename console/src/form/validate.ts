@@ -5,7 +5,15 @@ import type { Schema, Values } from "./schema";
 export type Faults = Record<string, string>;
 
 /** Keywords that only say that something further in is wrong. */
-const WRAPPERS = new Set(["properties", "items", "additionalProperties", "allOf", "$ref", "prefixItems", "patternProperties"]);
+const WRAPPERS = new Set([
+  "properties",
+  "items",
+  "additionalProperties",
+  "allOf",
+  "$ref",
+  "prefixItems",
+  "patternProperties",
+]);
 
 /** Interpreted, not compiled: the page's policy allows no code that is made while it runs. */
 export function faultsOf(values: Values, schema: Schema): Faults {
@@ -28,7 +36,9 @@ export function faultsOf(values: Values, schema: Schema): Faults {
 function wording(keyword: string, error: string): string {
   if (keyword === "type") {
     const wanted = [...error.slice(error.indexOf("Expected")).matchAll(/"(\w+)"/g)].map(([, type]) => type as string);
-    const words = wanted.filter((type) => type !== "null").map((type) => `${/^[aeiou]/.test(type) ? "an" : "a"} ${type}`);
+    const words = wanted
+      .filter((type) => type !== "null")
+      .map((type) => `${/^[aeiou]/.test(type) ? "an" : "a"} ${type}`);
     return `This has to be ${words.join(" or ")}`;
   }
   return error.replace(/^Instance /, "This ").replace(/^This does not match any of/, "This is none of");

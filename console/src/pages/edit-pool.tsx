@@ -38,11 +38,20 @@ function Edit({ pool: given }: { pool: Schemas["WorkPool"] }) {
       <TemplateEditor
         draft={draft}
         change={setDraft}
-        preview={(template) => api.post("/api/skylift/work_pools/{name}/template/preview", { params: { name }, body: { base_job_template: template } })}
+        preview={(template) =>
+          api.post("/api/skylift/work_pools/{name}/template/preview", {
+            params: { name },
+            body: { base_job_template: template },
+          })
+        }
       />
       <div class="bar buttons">
-        <Action kind="main" run={save} disabled={!isGood}>Save</Action>
-        <a class="button" href={to`/pools/${name}`}>Leave it as it was</a>
+        <Action kind="main" run={save} disabled={!isGood}>
+          Save
+        </Action>
+        <a class="button" href={to`/pools/${name}`}>
+          Leave it as it was
+        </a>
         {!isGood && <span class="dim">Something above is not in order yet</span>}
       </div>
     </>
@@ -62,11 +71,23 @@ export function PoolDetails({ description, setDescription, limit, setLimit }: De
     <div class="form">
       <div class="field">
         <label for="pool-description">Description</label>
-        <input id="pool-description" value={description} onInput={(event) => setDescription(event.currentTarget.value)} />
+        <input
+          id="pool-description"
+          value={description}
+          onInput={(event) => setDescription(event.currentTarget.value)}
+        />
       </div>
       <div class="field">
         <label for="pool-limit">Concurrency limit</label>
-        <input id="pool-limit" inputMode="numeric" value={limit} aria-invalid={isWrong} aria-describedby="pool-limit-hint" placeholder="no limit" onInput={(event) => setLimit(event.currentTarget.value)} />
+        <input
+          id="pool-limit"
+          inputMode="numeric"
+          value={limit}
+          aria-invalid={isWrong}
+          aria-describedby="pool-limit-hint"
+          placeholder="no limit"
+          onInput={(event) => setLimit(event.currentTarget.value)}
+        />
         <div id="pool-limit-hint">
           {isWrong && <p class="fault">This has to be a whole number, or empty</p>}
           <p class="hint">How many runs may hold a slot at once. Empty: any number.</p>

@@ -29,7 +29,20 @@ export function Infrastructure({ pool, type }: { pool: string; type: string }) {
       {(view) => (
         <Section
           title="Infrastructure"
-          note={view.place ? <>{view.place}; {view.checked_at ? <>checked <When at={view.checked_at} /></> : "not checked since it was made"}</> : undefined}
+          note={
+            view.place ? (
+              <>
+                {view.place};{" "}
+                {view.checked_at ? (
+                  <>
+                    checked <When at={view.checked_at} />
+                  </>
+                ) : (
+                  "not checked since it was made"
+                )}
+              </>
+            ) : undefined
+          }
           actions={view.can_check && view.place && <Action run={check}>Check now</Action>}
         >
           <Table
@@ -38,19 +51,43 @@ export function Infrastructure({ pool, type }: { pool: string; type: string }) {
             id={(each) => each.key}
             empty={
               <>
-                Nothing was made for this pool. <code>skylift work-pool provision-infra {pool}</code> makes what {type} needs.
+                Nothing was made for this pool. <code>skylift work-pool provision-infra {pool}</code> makes what {type}{" "}
+                needs.
               </>
             }
             columns={[
-              { name: "State", kind: "keep", cell: ({ state }) => { const [tone, word] = STATES[state] ?? ["wait", state]; return <Mark tone={tone}>{word}</Mark>; } },
+              {
+                name: "State",
+                kind: "keep",
+                cell: ({ state }) => {
+                  const [tone, word] = STATES[state] ?? ["wait", state];
+                  return <Mark tone={tone}>{word}</Mark>;
+                },
+              },
               { name: "Kind", kind: "keep", cell: ({ kind }) => kind },
               { name: "Name", kind: "keep", cell: ({ name }) => <Copy text={name} short={48} what="name" /> },
-              { name: "Differs", kind: "wide", cell: ({ differences }) => differences.map((each) => <div key={each}>{each}</div>) },
-              { name: "Cloud console", kind: "keep", cell: ({ url }) => url && <a href={url} target="_blank" rel="noreferrer">Open ↗</a> },
+              {
+                name: "Differs",
+                kind: "wide",
+                cell: ({ differences }) => differences.map((each) => <div key={each}>{each}</div>),
+              },
+              {
+                name: "Cloud console",
+                kind: "keep",
+                cell: ({ url }) =>
+                  url && (
+                    <a href={url} target="_blank" rel="noreferrer">
+                      Open ↗
+                    </a>
+                  ),
+              },
             ]}
           />
           {view.place && !view.can_check && (
-            <p class="dim">This service cannot look by itself. <code>skylift work-pool infra {pool}</code> does, and what it sees is shown here.</p>
+            <p class="dim">
+              This service cannot look by itself. <code>skylift work-pool infra {pool}</code> does, and what it sees is
+              shown here.
+            </p>
           )}
         </Section>
       )}

@@ -35,7 +35,13 @@ export function hitsOf(rows: Row[], text: string): number[] {
 }
 
 /** Which rows are in view, and a few around them. */
-export function inView(count: number, scrollTop: number, height: number, rowHeight: number, around = 12): [number, number] {
+export function inView(
+  count: number,
+  scrollTop: number,
+  height: number,
+  rowHeight: number,
+  around = 12,
+): [number, number] {
   const first = Math.max(0, Math.floor(scrollTop / rowHeight) - around);
   return [first, Math.min(count, Math.ceil((scrollTop + height) / rowHeight) + around)];
 }

@@ -49,7 +49,10 @@ export function Log({ runId, isOver }: { runId: string; isOver: boolean }) {
 
   const [from, until] = inView(rows.length, view.top, view.height, ROW);
   return (
-    <Section title="Logs" note={`${rows.length.toLocaleString("en-GB")} ${rows.length === 1 ? "line" : "lines"}${log.isComplete ? "" : " so far…"}`}>
+    <Section
+      title="Logs"
+      note={`${rows.length.toLocaleString("en-GB")} ${rows.length === 1 ? "line" : "lines"}${log.isComplete ? "" : " so far…"}`}
+    >
       <div class="tools">
         <label>
           <span class="hidden-label">Search the log</span>
@@ -67,30 +70,61 @@ export function Log({ runId, isOver }: { runId: string; isOver: boolean }) {
           />
         </label>
         <span class="dim" role="status">
-          {text && (hits.length ? `${Math.min(current, hits.length - 1) + 1} of ${hits.length}: Enter goes on` : "not found")}
+          {text &&
+            (hits.length ? `${Math.min(current, hits.length - 1) + 1} of ${hits.length}: Enter goes on` : "not found")}
         </span>
         <label>
           <span class="hidden-label">Level</span>
-          <select value={level || "0"} onChange={(event) => setLevel(event.currentTarget.value === "0" ? "" : event.currentTarget.value)}>
+          <select
+            value={level || "0"}
+            onChange={(event) => setLevel(event.currentTarget.value === "0" ? "" : event.currentTarget.value)}
+          >
             {LEVELS.map(([value, word]) => (
-              <option key={value} value={String(value)}>{word}</option>
+              <option key={value} value={String(value)}>
+                {word}
+              </option>
             ))}
           </select>
         </label>
         <label>
-          <input type="checkbox" checked={isFollowing} onChange={(event) => setFollowing(event.currentTarget.checked)} />
+          <input
+            type="checkbox"
+            checked={isFollowing}
+            onChange={(event) => setFollowing(event.currentTarget.checked)}
+          />
           Follow
         </label>
-        {isSameOrigin && count > 0 && <a href={address("/flow_runs/{id}/logs/download", { id: runId })} download>Download</a>}
+        {isSameOrigin && count > 0 && (
+          <a href={address("/flow_runs/{id}/logs/download", { id: runId })} download>
+            Download
+          </a>
+        )}
       </div>
-      {log.error && <p class="fault" role="alert">{sentence(log.error)}</p>}
+      {log.error && (
+        <p class="fault" role="alert">
+          {sentence(log.error)}
+        </p>
+      )}
       {rows.length === 0 ? (
-        <p class="empty" aria-busy={!log.isComplete || undefined}>{log.isComplete ? (level ? "No lines at this level." : isOver ? "It has said nothing." : "It has said nothing yet.") : "Loading…"}</p>
+        <p class="empty" aria-busy={!log.isComplete || undefined}>
+          {log.isComplete
+            ? level
+              ? "No lines at this level."
+              : isOver
+                ? "It has said nothing."
+                : "It has said nothing yet."
+            : "Loading…"}
+        </p>
       ) : (
         <div class="log" ref={box} tabIndex={0} role="region" aria-label="Log lines" onScroll={onScroll}>
           <ol style={{ height: `${rows.length * ROW}px` }}>
             {rows.slice(from, until).map((row, offset) => (
-              <Line key={from + offset} row={row} top={(from + offset) * ROW} mark={hitSet.has(from + offset) ? (hit === from + offset ? "is-hit is-current" : "is-hit") : ""} />
+              <Line
+                key={from + offset}
+                row={row}
+                top={(from + offset) * ROW}
+                mark={hitSet.has(from + offset) ? (hit === from + offset ? "is-hit is-current" : "is-hit") : ""}
+              />
             ))}
           </ol>
         </div>

@@ -17,11 +17,15 @@ interface PoolType {
 }
 
 export default function NewPool() {
-  const read = useRead<Record<string, Record<string, PoolType>>>(address("/collections/views/aggregate-worker-metadata"));
+  const read = useRead<Record<string, Record<string, PoolType>>>(
+    address("/collections/views/aggregate-worker-metadata"),
+  );
   return (
     <>
       <Head title="New work pool" of={<a href="#/pools">Work pools</a>} />
-      <Loaded read={read}>{(collections) => <Wizard types={Object.values(collections).flatMap((each) => Object.values(each))} />}</Loaded>
+      <Loaded read={read}>
+        {(collections) => <Wizard types={Object.values(collections).flatMap((each) => Object.values(each))} />}
+      </Loaded>
     </>
   );
 }
@@ -60,30 +64,48 @@ function Wizard({ types }: { types: PoolType[] }) {
   ];
   return (
     <>
-      <Section title="1. Type" note={chosen && <>{chosen.display_name} <button type="button" class="is-plain" onClick={() => setChosen(null)}>Choose another</button></>}>
-        {!chosen && groups.map(([title, some]) => some.length > 0 && (
-          <div key={title}>
-            <h3>{title}</h3>
-            <ul class="choices">
-              {some.map((type) => (
-                <li key={type.type}>
-                  <button type="button" onClick={() => choose(type)}>
-                    <span>{type.display_name}</span>
-                    <span class="mono dim">{type.type}</span>
-                    <span class="dim">{type.description}</span>
-                  </button>
-                </li>
-              ))}
-            </ul>
-          </div>
-        ))}
+      <Section
+        title="1. Type"
+        note={
+          chosen && (
+            <>
+              {chosen.display_name}{" "}
+              <button type="button" class="is-plain" onClick={() => setChosen(null)}>
+                Choose another
+              </button>
+            </>
+          )
+        }
+      >
+        {!chosen &&
+          groups.map(
+            ([title, some]) =>
+              some.length > 0 && (
+                <div key={title}>
+                  <h3>{title}</h3>
+                  <ul class="choices">
+                    {some.map((type) => (
+                      <li key={type.type}>
+                        <button type="button" onClick={() => choose(type)}>
+                          <span>{type.display_name}</span>
+                          <span class="mono dim">{type.type}</span>
+                          <span class="dim">{type.description}</span>
+                        </button>
+                      </li>
+                    ))}
+                  </ul>
+                </div>
+              ),
+          )}
       </Section>
       {chosen && draft && (
         <>
           <Section title="2. Details">
             <div class="form">
               <div class="field">
-                <label for="pool-name">Name <span class="dim">(needed)</span></label>
+                <label for="pool-name">
+                  Name <span class="dim">(needed)</span>
+                </label>
                 <input id="pool-name" value={name} autofocus onInput={(event) => setName(event.currentTarget.value)} />
               </div>
             </div>
@@ -93,13 +115,21 @@ function Wizard({ types }: { types: PoolType[] }) {
             <TemplateEditor
               draft={draft}
               change={setDraft}
-              preview={(template) => api.post("/api/skylift/template/preview", { body: { base_job_template: template } })}
+              preview={(template) =>
+                api.post("/api/skylift/template/preview", { body: { base_job_template: template } })
+              }
             />
           </Section>
           <div class="bar buttons">
-            <Action kind="main" run={make} disabled={!isGood}>Create work pool</Action>
-            <a class="button" href="#/pools">Leave</a>
-            {!isGood && <span class="dim">{name.trim() ? "Something above is not in order yet" : "It needs a name"}</span>}
+            <Action kind="main" run={make} disabled={!isGood}>
+              Create work pool
+            </Action>
+            <a class="button" href="#/pools">
+              Leave
+            </a>
+            {!isGood && (
+              <span class="dim">{name.trim() ? "Something above is not in order yet" : "It needs a name"}</span>
+            )}
           </div>
         </>
       )}

@@ -28,7 +28,10 @@ function Form({ deployment: given }: { deployment: Schemas["Deployment"] }) {
   const [at, setAt] = useState("");
 
   const isEnforced = deployment.enforce_parameter_schema;
-  const faults = useMemo(() => (hasSchema ? faultsOf(withDefaults(values, schema as Schema), schema as Schema) : {}), [values]);
+  const faults = useMemo(
+    () => (hasSchema ? faultsOf(withDefaults(values, schema as Schema), schema as Schema) : {}),
+    [values],
+  );
   const parametersAreGood = hasSchema ? !isEnforced || !Object.keys(faults).length : isJsonObject(text);
   const isGood = parametersAreGood && isJsonObject(variables);
 
@@ -46,7 +49,14 @@ function Form({ deployment: given }: { deployment: Schemas["Deployment"] }) {
   }
   return (
     <>
-      <Head title="New run" of={<a href={to`/deployments/${deployment.id}`}>{deployment.flow_name} / {deployment.name}</a>} />
+      <Head
+        title="New run"
+        of={
+          <a href={to`/deployments/${deployment.id}`}>
+            {deployment.flow_name} / {deployment.name}
+          </a>
+        }
+      />
       <Section title="Parameters" note={hasSchema && !isEnforced && "their schema is not enforced"}>
         {hasSchema ? (
           Object.keys(schema?.properties ?? {}).length ? (
@@ -55,26 +65,46 @@ function Form({ deployment: given }: { deployment: Schemas["Deployment"] }) {
             <p class="empty">It takes none.</p>
           )
         ) : (
-          <div class="form is-wide"><JsonEditor label="Parameters as JSON" rows={6} text={text} change={setText} /></div>
+          <div class="form is-wide">
+            <JsonEditor label="Parameters as JSON" rows={6} text={text} change={setText} />
+          </div>
         )}
       </Section>
       <Section title="This run">
         <div class="form">
           <div class="field">
             <label for="run-name">Name</label>
-            <input id="run-name" value={name} placeholder="one is made up" onInput={(event) => setName(event.currentTarget.value)} />
+            <input
+              id="run-name"
+              value={name}
+              placeholder="one is made up"
+              onInput={(event) => setName(event.currentTarget.value)}
+            />
           </div>
           <div class="field">
             <label for="run-at">Start</label>
-            <input id="run-at" type="datetime-local" step="1" value={at} aria-describedby="run-at-hint" onInput={(event) => setAt(event.currentTarget.value)} />
-            <p class="hint" id="run-at-hint">In your time zone. Empty: now.</p>
+            <input
+              id="run-at"
+              type="datetime-local"
+              step="1"
+              value={at}
+              aria-describedby="run-at-hint"
+              onInput={(event) => setAt(event.currentTarget.value)}
+            />
+            <p class="hint" id="run-at-hint">
+              In your time zone. Empty: now.
+            </p>
           </div>
           <JsonEditor label="Job variables as JSON" rows={4} text={variables} change={setVariables} />
         </div>
       </Section>
       <div class="bar buttons">
-        <Action kind="main" run={start} disabled={!isGood}>Start the run</Action>
-        <a class="button" href={to`/deployments/${deployment.id}`}>Leave</a>
+        <Action kind="main" run={start} disabled={!isGood}>
+          Start the run
+        </Action>
+        <a class="button" href={to`/deployments/${deployment.id}`}>
+          Leave
+        </a>
         {!isGood && <span class="dim">Something above is not in order yet</span>}
       </div>
     </>

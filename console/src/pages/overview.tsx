@@ -19,7 +19,13 @@ export function Overview() {
           <>
             <span>Skylift {read.data.version}</span>
             <span>
-              {read.data.last_tick ? <>the timer came <When at={read.data.last_tick} /></> : "the timer has not come yet"}
+              {read.data.last_tick ? (
+                <>
+                  the timer came <When at={read.data.last_tick} />
+                </>
+              ) : (
+                "the timer has not come yet"
+              )}
             </span>
           </>
         )}
@@ -37,14 +43,22 @@ function Glance({ standing }: { standing: Standing }) {
           <strong>{message}</strong>
           {remedy && <p>{remedy}</p>}
           <p class="dim">
-            {work_pool && <a href={to`/pools/${work_pool}`}>{work_pool}</a>} {since && <>since <When at={since} /></>}
+            {work_pool && <a href={to`/pools/${work_pool}`}>{work_pool}</a>}{" "}
+            {since && (
+              <>
+                since <When at={since} />
+              </>
+            )}
           </p>
         </div>
       ))}
       <Section title="Work pools">
         <PoolTable pools={standing.pools} />
       </Section>
-      <Section title="Failures of the last day" note={standing.failed > 0 && `${standing.failed} ${standing.failed === 1 ? "run" : "runs"}, by reason`}>
+      <Section
+        title="Failures of the last day"
+        note={standing.failed > 0 && `${standing.failed} ${standing.failed === 1 ? "run" : "runs"}, by reason`}
+      >
         <Table
           label="Failures of the last day by reason"
           rows={standing.failures}
@@ -52,9 +66,23 @@ function Glance({ standing }: { standing: Standing }) {
           empty="Nothing has failed."
           columns={[
             { name: "Runs", kind: "number", cell: (group) => group.count },
-            { name: "State", kind: "keep", cell: (group) => <RunState type={group.state_type} name={group.state_type === "CRASHED" ? "Crashed" : "Failed"} /> },
-            { name: "Reason", kind: "wide", cell: (group) => <span class={toneOf(group.state_type)}>{group.reason || "no reason was given"}</span> },
-            { name: "Latest", kind: "keep", cell: (group) => <a href={to`/runs/${group.last_run.id}`}>{group.last_run.name}</a> },
+            {
+              name: "State",
+              kind: "keep",
+              cell: (group) => (
+                <RunState type={group.state_type} name={group.state_type === "CRASHED" ? "Crashed" : "Failed"} />
+              ),
+            },
+            {
+              name: "Reason",
+              kind: "wide",
+              cell: (group) => <span class={toneOf(group.state_type)}>{group.reason || "no reason was given"}</span>,
+            },
+            {
+              name: "Latest",
+              kind: "keep",
+              cell: (group) => <a href={to`/runs/${group.last_run.id}`}>{group.last_run.name}</a>,
+            },
             { name: "When", kind: "keep", cell: (group) => <When at={group.last_at} /> },
           ]}
         />

@@ -21,9 +21,17 @@ export function PoolTable({ pools }: { pools: PoolStanding[] }) {
         { name: "Name", kind: "keep", cell: (pool) => <a href={to`/pools/${pool.name}`}>{pool.name}</a> },
         { name: "Type", kind: "keep", cell: (pool) => <span class="mono">{pool.type}</span> },
         { name: "State", kind: "keep", cell: (pool) => <PoolState status={pool.status} /> },
-        { name: "Slots", kind: "keep", cell: (pool) => <Meter used={pool.occupied} limit={pool.concurrency_limit} what="slots" /> },
+        {
+          name: "Slots",
+          kind: "keep",
+          cell: (pool) => <Meter used={pool.occupied} limit={pool.concurrency_limit} what="slots" />,
+        },
         { name: "Due", kind: "number", cell: (pool) => pool.due },
-        { name: "Late", kind: "number", cell: (pool) => <span class={pool.late ? "warn" : undefined}>{pool.late}</span> },
+        {
+          name: "Late",
+          kind: "number",
+          cell: (pool) => <span class={pool.late ? "warn" : undefined}>{pool.late}</span>,
+        },
         { name: "Next due", kind: "keep", cell: (pool) => <When at={pool.next_due} /> },
       ]}
     />

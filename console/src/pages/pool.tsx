@@ -39,7 +39,9 @@ function Page({ view, tab, refresh }: { view: PoolView; tab: string; refresh: ()
       <Head title={name} state={<PoolState status={pool.status} />} actions={<Actions view={view} refresh={refresh} />}>
         <span class="mono">{pool.type}</span>
         <Copy text={pool.id} />
-        <span><Meter used={slots.occupied} limit={pool.concurrency_limit} what="slots" /> slots</span>
+        <span>
+          <Meter used={slots.occupied} limit={pool.concurrency_limit} what="slots" /> slots
+        </span>
         <a href={`${to`/runs`}?pool=${encodeURIComponent(name)}`}>Runs of this pool</a>
         {pool.description && <span>{pool.description}</span>}
       </Head>
@@ -83,17 +85,25 @@ function Actions({ view, refresh }: { view: PoolView; refresh: () => Promise<voi
   return (
     <>
       <Action run={pause}>{is_paused ? "Resume" : "Pause"}</Action>
-      <a class="button" href={to`/pools/${name}/edit`} data-shortcut="e">Edit</a>
-      <button type="button" class="is-risky" onClick={() => setDeleting(true)}>Delete…</button>
+      <a class="button" href={to`/pools/${name}/edit`} data-shortcut="e">
+        Edit
+      </a>
+      <button type="button" class="is-risky" onClick={() => setDeleting(true)}>
+        Delete…
+      </button>
       {isDeleting && (
         <Dialog title={`Delete work pool ${name}?`} close={() => setDeleting(false)}>
           <p>
-            Its queues go with it, and what runs in it is stopped. What was made for it in the cloud stays: remove that first
-            with <code>skylift work-pool destroy-infra {name}</code>.
+            Its queues go with it, and what runs in it is stopped. What was made for it in the cloud stays: remove that
+            first with <code>skylift work-pool destroy-infra {name}</code>.
           </p>
           <div class="buttons">
-            <Action kind="risky" run={remove}>Delete it</Action>
-            <button type="button" onClick={() => setDeleting(false)}>Keep it</button>
+            <Action kind="risky" run={remove}>
+              Delete it
+            </Action>
+            <button type="button" onClick={() => setDeleting(false)}>
+              Keep it
+            </button>
           </div>
         </Dialog>
       )}

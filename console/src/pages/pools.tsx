@@ -24,7 +24,11 @@ export function Pools() {
         <Search label="Search work pools" value={text} change={setText} />
       </div>
       <Loaded read={read}>
-        {({ pools }) => <PoolTable pools={pools.filter((pool) => `${pool.name} ${pool.type}`.toLowerCase().includes(text.toLowerCase()))} />}
+        {({ pools }) => (
+          <PoolTable
+            pools={pools.filter((pool) => `${pool.name} ${pool.type}`.toLowerCase().includes(text.toLowerCase()))}
+          />
+        )}
       </Loaded>
     </>
   );

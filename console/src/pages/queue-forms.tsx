@@ -18,10 +18,14 @@ export function QueueLimit({ queue, refresh }: { queue: QueueView; refresh: () =
   async function save(event: Event) {
     event.preventDefault();
     if (text === null) return;
-    if (limit === undefined) return notify(`The limit of ${queue.name} has to be a whole number, or empty for none`, true);
+    if (limit === undefined)
+      return notify(`The limit of ${queue.name} has to be a whole number, or empty for none`, true);
     try {
       if (limit !== queue.concurrency_limit) {
-        await api.patch("/api/work_queues/{queue_id}", { params: { queue_id: queue.id }, body: { concurrency_limit: limit } });
+        await api.patch("/api/work_queues/{queue_id}", {
+          params: { queue_id: queue.id },
+          body: { concurrency_limit: limit },
+        });
         await refresh();
       }
       setText(null);
@@ -76,8 +80,12 @@ export function NewQueue({ pool, close, refresh }: { pool: string; close: () => 
         </div>
       ))}
       <div class="buttons">
-        <Action kind="main" run={make} disabled={!isGood}>Add queue</Action>
-        <button type="button" onClick={close}>Close</button>
+        <Action kind="main" run={make} disabled={!isGood}>
+          Add queue
+        </Action>
+        <button type="button" onClick={close}>
+          Close
+        </button>
       </div>
     </Dialog>
   );

@@ -48,20 +48,36 @@ export function Queues({ pool, queues, refresh }: Props) {
   }
 
   return (
-    <Section title="Queues" note="the first that has something due goes first" actions={<button type="button" onClick={() => setAdding(true)}>+ Add queue</button>}>
+    <Section
+      title="Queues"
+      note="the first that has something due goes first"
+      actions={
+        <button type="button" onClick={() => setAdding(true)}>
+          + Add queue
+        </button>
+      }
+    >
       <Scroll label="Queues by priority">
         <table aria-label="Queues by priority">
           <thead>
             <tr>
-              <th scope="col"><span class="hidden-label">Move</span></th>
-              <th scope="col" class="number">Priority</th>
+              <th scope="col">
+                <span class="hidden-label">Move</span>
+              </th>
+              <th scope="col" class="number">
+                Priority
+              </th>
               <th scope="col">Queue</th>
               <th scope="col">State</th>
               <th scope="col">Slots</th>
-              <th scope="col" class="number">Due</th>
+              <th scope="col" class="number">
+                Due
+              </th>
               <th scope="col">Next due</th>
               <th scope="col">Next waits because</th>
-              <th scope="col"><span class="hidden-label">Change</span></th>
+              <th scope="col">
+                <span class="hidden-label">Change</span>
+              </th>
             </tr>
           </thead>
           <tbody>
@@ -86,18 +102,34 @@ export function Queues({ pool, queues, refresh }: Props) {
                 }}
               >
                 <td>
-                  <button type="button" class="is-plain" aria-label={`Move ${queue.name}: arrow up or down`} title="Drag, or press ↑ ↓" onKeyDown={(event) => onKey(event, queue.id)}>
+                  <button
+                    type="button"
+                    class="is-plain"
+                    aria-label={`Move ${queue.name}: arrow up or down`}
+                    title="Drag, or press ↑ ↓"
+                    onKeyDown={(event) => onKey(event, queue.id)}
+                  >
                     ⠿
                   </button>
                 </td>
                 <td class="number">{queue.priority}</td>
-                <td class="keep" title={queue.description ?? undefined}>{queue.name}</td>
-                <td class="keep"><PoolState status={queue.is_paused ? "PAUSED" : "READY"} /></td>
-                <td class="keep"><QueueLimit queue={queue} refresh={refresh} /></td>
+                <td class="keep" title={queue.description ?? undefined}>
+                  {queue.name}
+                </td>
+                <td class="keep">
+                  <PoolState status={queue.is_paused ? "PAUSED" : "READY"} />
+                </td>
+                <td class="keep">
+                  <QueueLimit queue={queue} refresh={refresh} />
+                </td>
                 <td class="number">{queue.due}</td>
-                <td class="keep"><When at={queue.next_due} /></td>
+                <td class="keep">
+                  <When at={queue.next_due} />
+                </td>
                 <td class="wide dim">{queue.waiting ? withoutIds(queue.waiting.message) : "nothing is due"}</td>
-                <td class="keep"><Change queue={queue} refresh={refresh} /></td>
+                <td class="keep">
+                  <Change queue={queue} refresh={refresh} />
+                </td>
               </tr>
             ))}
           </tbody>
@@ -121,8 +153,14 @@ function Change({ queue, refresh }: { queue: QueueView; refresh: () => Promise<v
   }
   return (
     <>
-      <Action kind="plain" run={pause}>{queue.is_paused ? "Resume" : "Pause"}</Action>
-      {queue.name !== "default" && queue.occupied === 0 && queue.next_due === null && <Action kind="plain" run={remove}>Delete</Action>}
+      <Action kind="plain" run={pause}>
+        {queue.is_paused ? "Resume" : "Pause"}
+      </Action>
+      {queue.name !== "default" && queue.occupied === 0 && queue.next_due === null && (
+        <Action kind="plain" run={remove}>
+          Delete
+        </Action>
+      )}
     </>
   );
 }

@@ -17,10 +17,16 @@ export function Quota({ quota }: { quota: PoolView["quota"] }) {
     <Section title="Provider's quota" note={`${rate} launches a second, ${burst} at once`}>
       <p>
         <Meter used={burst - left} limit={burst} what="launches used" /> used
-        {next_at && <>; the next is allowed <When at={next_at} /></>}
+        {next_at && (
+          <>
+            ; the next is allowed <When at={next_at} />
+          </>
+        )}
         {shared_with.length > 0 && <>; shared with {shared_with.join(", ")}</>}
         {"; "}
-        <span class={throttled_last_hour ? "warn" : "dim"}>{throttled_last_hour} refused as too many in the last hour</span>
+        <span class={throttled_last_hour ? "warn" : "dim"}>
+          {throttled_last_hour} refused as too many in the last hour
+        </span>
       </p>
     </Section>
   );

@@ -26,14 +26,34 @@ export function RunTable({ runs, empty, label = "Runs", without = [] }: Props) {
       name: "Pool / queue",
       kind: "keep",
       part: "pool",
-      cell: (run) => run.work_pool_name && <><a href={to`/pools/${run.work_pool_name}`}>{run.work_pool_name}</a> / {run.work_queue_name}</>,
+      cell: (run) =>
+        run.work_pool_name && (
+          <>
+            <a href={to`/pools/${run.work_pool_name}`}>{run.work_pool_name}</a> / {run.work_queue_name}
+          </>
+        ),
     },
     { name: "Due", kind: "keep", cell: (run) => <When at={run.expected_start_time} /> },
-    { name: "Ran", kind: "keep", cell: (run) => <Took from={run.start_time === run.end_time ? null : run.start_time} until={isOver(run) ? (run.end_time ?? run.state_timestamp) : run.end_time} /> },
+    {
+      name: "Ran",
+      kind: "keep",
+      cell: (run) => (
+        <Took
+          from={run.start_time === run.end_time ? null : run.start_time}
+          until={isOver(run) ? (run.end_time ?? run.state_timestamp) : run.end_time}
+        />
+      ),
+    },
   ];
   const hidden = runs.some(wordsOf) ? without : [...without, "words"];
   return (
-    <Table label={label} rows={runs} id={(run) => run.id} empty={empty} columns={columns.filter(({ part }) => !part || !hidden.includes(part))} />
+    <Table
+      label={label}
+      rows={runs}
+      id={(run) => run.id}
+      empty={empty}
+      columns={columns.filter(({ part }) => !part || !hidden.includes(part))}
+    />
   );
 }
 

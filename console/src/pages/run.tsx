@@ -16,7 +16,9 @@ import { Why } from "./why";
 
 export function Run({ params }: { params: Params }) {
   const id = params.id as string;
-  const read = useRead<RunStory>(address("/skylift/flow_runs/{id}/explain", { id }), ({ flow_run }) => isUnderWay(flow_run));
+  const read = useRead<RunStory>(address("/skylift/flow_runs/{id}/explain", { id }), ({ flow_run }) =>
+    isUnderWay(flow_run),
+  );
   return <Loaded read={read}>{(story) => <Page story={story} tab={params.tab ?? ""} refresh={read.refresh} />}</Loaded>;
 }
 
@@ -35,7 +37,15 @@ function Page({ story, tab, refresh }: { story: RunStory; tab: string; refresh: 
     <>
       <Head
         title={run.name}
-        of={deployment ? <a href={to`/deployments/${deployment.id}`}>{flow.name} / {deployment.name}</a> : flow.name}
+        of={
+          deployment ? (
+            <a href={to`/deployments/${deployment.id}`}>
+              {flow.name} / {deployment.name}
+            </a>
+          ) : (
+            flow.name
+          )
+        }
         state={<RunState type={run.state_type} name={run.state_name} />}
         actions={<Actions run={run} refresh={refresh} />}
       >
@@ -45,11 +55,23 @@ function Page({ story, tab, refresh }: { story: RunStory; tab: string; refresh: 
             <a href={to`/pools/${run.work_pool_name}`}>{run.work_pool_name}</a> / {run.work_queue_name}
           </span>
         )}
-        <span>due <When at={run.expected_start_time} /></span>
-        {run.start_time && run.start_time !== run.end_time && <span>ran <Took from={run.start_time} until={run.end_time} /></span>}
-        {run.tags.map((tag) => <span key={tag} class="tag">{tag}</span>)}
+        <span>
+          due <When at={run.expected_start_time} />
+        </span>
+        {run.start_time && run.start_time !== run.end_time && (
+          <span>
+            ran <Took from={run.start_time} until={run.end_time} />
+          </span>
+        )}
+        {run.tags.map((tag) => (
+          <span key={tag} class="tag">
+            {tag}
+          </span>
+        ))}
         {Object.entries(story.links).map(([what, url]) => (
-          <a key={what} href={url} target="_blank" rel="noreferrer">{what} ↗</a>
+          <a key={what} href={url} target="_blank" rel="noreferrer">
+            {what} ↗
+          </a>
         ))}
       </Head>
       <Why story={story} />
@@ -66,9 +88,17 @@ function Part({ name, story }: { name: string; story: RunStory }) {
     case "Tasks":
       return <TaskRuns runId={run.id} isLive={!isOver(run)} />;
     case "Parameters":
-      return <Section title="Parameters"><Json value={run.parameters} empty="It was started without parameters." /></Section>;
+      return (
+        <Section title="Parameters">
+          <Json value={run.parameters} empty="It was started without parameters." />
+        </Section>
+      );
     case "Job variables":
-      return <Section title="Job variables" note="over those of the deployment and the pool's defaults"><Json value={run.job_variables} empty="None of its own." /></Section>;
+      return (
+        <Section title="Job variables" note="over those of the deployment and the pool's defaults">
+          <Json value={run.job_variables} empty="None of its own." />
+        </Section>
+      );
     case "Details":
       return <Details run={run} />;
     case "Attempts":
@@ -80,7 +110,10 @@ function Part({ name, story }: { name: string; story: RunStory }) {
 
 function Actions({ run, refresh }: { run: Schemas["FlowRun"]; refresh: () => Promise<void> }) {
   async function propose(state: Schemas["StateCreate"]) {
-    const answer = await api.post("/api/flow_runs/{flow_run_id}/set_state", { params: { flow_run_id: run.id }, body: { state, force: false } });
+    const answer = await api.post("/api/flow_runs/{flow_run_id}/set_state", {
+      params: { flow_run_id: run.id },
+      body: { state, force: false },
+    });
     await refresh();
     if (answer.status !== "ACCEPT" && answer.state?.type === run.state_type) {
       return `It stays ${run.state_name}: ${String(answer.details.reason ?? answer.status)}`;
@@ -89,12 +122,21 @@ function Actions({ run, refresh }: { run: Schemas["FlowRun"]; refresh: () => Pro
   return (
     <>
       {!isOver(run) && run.state_type !== "CANCELLING" && (
-        <Action kind="risky" shortcut="c" run={() => propose({ type: "CANCELLING", message: "Cancellation was asked for in the console" })}>
+        <Action
+          kind="risky"
+          shortcut="c"
+          run={() => propose({ type: "CANCELLING", message: "Cancellation was asked for in the console" })}
+        >
           Cancel
         </Action>
       )}
       {isOver(run) && run.deployment_id && (
-        <Action shortcut="y" run={() => propose({ type: "SCHEDULED", name: "AwaitingRetry", message: "A retry was asked for in the console" })}>
+        <Action
+          shortcut="y"
+          run={() =>
+            propose({ type: "SCHEDULED", name: "AwaitingRetry", message: "A retry was asked for in the console" })
+          }
+        >
           Retry
         </Action>
       )}
@@ -113,17 +155,22 @@ function Details({ run }: { run: Schemas["FlowRun"] }) {
     ["Started", <At at={run.start_time} />],
     ["Ended", <At at={run.end_time} />],
     ["Run count", run.run_count],
-    ["Infrastructure", run.infrastructure_pid && <Copy text={run.infrastructure_pid} short={120} what="the provider's ID" />],
+    [
+      "Infrastructure",
+      run.infrastructure_pid && <Copy text={run.infrastructure_pid} short={120} what="the provider's ID" />,
+    ],
   ];
   return (
     <Section title="Details">
       <dl class="pairs">
-        {rows.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([name, value]) => (
-          <>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </>
-        ))}
+        {rows
+          .filter(([, value]) => value !== null && value !== undefined && value !== "")
+          .map(([name, value]) => (
+            <>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </>
+          ))}
       </dl>
     </Section>
   );

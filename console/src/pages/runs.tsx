@@ -43,13 +43,23 @@ export function Runs() {
         </label>
         <label>
           <span class="hidden-label">Work pool</span>
-          <input placeholder="any work pool" size={18} value={pool} onChange={(event) => setPool(event.currentTarget.value.trim())} />
+          <input
+            placeholder="any work pool"
+            size={18}
+            value={pool}
+            onChange={(event) => setPool(event.currentTarget.value.trim())}
+          />
         </label>
         {isFiltered && <a href="#/runs">Clear the filters</a>}
       </div>
       <Loaded read={read}>
         {(page) => (
-          <Pages key={JSON.stringify(query)} first={page} query={query} empty={isFiltered ? "No run fits these filters." : <NoRuns />} />
+          <Pages
+            key={JSON.stringify(query)}
+            first={page}
+            query={query}
+            empty={isFiltered ? "No run fits these filters." : <NoRuns />}
+          />
         )}
       </Loaded>
     </>
@@ -57,7 +67,15 @@ export function Runs() {
 }
 
 /** The first page stays fresh; further ones are added as they are. */
-function Pages({ first, query, empty }: { first: RunRows; query: Record<string, string | string[]>; empty: preact.ComponentChildren }) {
+function Pages({
+  first,
+  query,
+  empty,
+}: {
+  first: RunRows;
+  query: Record<string, string | string[]>;
+  empty: preact.ComponentChildren;
+}) {
   const [more, setMore] = useState<RunRows | null>(null);
   const next = more ? more.next : first.next;
   const shown = new Map<string, RunRow>();
@@ -81,6 +99,7 @@ function Pages({ first, query, empty }: { first: RunRows; query: Record<string, 
 
 const NoRuns = () => (
   <>
-    Nothing has run yet. Start one from a <a href="#/deployments">deployment</a>, or with <code>skylift deployment run FLOW/NAME</code>.
+    Nothing has run yet. Start one from a <a href="#/deployments">deployment</a>, or with{" "}
+    <code>skylift deployment run FLOW/NAME</code>.
   </>
 );

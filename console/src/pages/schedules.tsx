@@ -19,18 +19,42 @@ export function Schedules({ deployment, refresh }: { deployment: Deployment; ref
     await refresh();
   }
   return (
-    <Section title="Schedules" note={deployment.paused && deployment.schedules.length > 0 && "the deployment is paused, so none of them makes runs"}>
+    <Section
+      title="Schedules"
+      note={
+        deployment.paused && deployment.schedules.length > 0 && "the deployment is paused, so none of them makes runs"
+      }
+    >
       <Table
         label="Schedules"
         rows={deployment.schedules}
         id={(schedule) => schedule.id}
         empty="None: it runs when somebody, a webhook or another run asks for it."
         columns={[
-          { name: "State", kind: "keep", cell: ({ active }) => <Mark tone={active && !deployment.paused ? "ok" : "wait"}>{active ? "On" : "Off"}</Mark> },
+          {
+            name: "State",
+            kind: "keep",
+            cell: ({ active }) => (
+              <Mark tone={active && !deployment.paused ? "ok" : "wait"}>{active ? "On" : "Off"}</Mark>
+            ),
+          },
           { name: "Schedule", kind: "wide", cell: ({ schedule }) => <code>{inWords(schedule as ScheduleShape)}</code> },
           { name: "Name", kind: "keep", cell: ({ slug, id }) => (slug ? slug : <Copy text={id} />) },
-          { name: "Catches up", kind: "keep", cell: ({ catchup_seconds }) => (catchup_seconds === null ? "as the service does" : `${lasting(catchup_seconds)} back`) },
-          { name: "Change", kind: "keep", cell: (schedule) => <Action kind="plain" run={() => toggle(schedule)}>{schedule.active ? "Switch off" : "Switch on"}</Action> },
+          {
+            name: "Catches up",
+            kind: "keep",
+            cell: ({ catchup_seconds }) =>
+              catchup_seconds === null ? "as the service does" : `${lasting(catchup_seconds)} back`,
+          },
+          {
+            name: "Change",
+            kind: "keep",
+            cell: (schedule) => (
+              <Action kind="plain" run={() => toggle(schedule)}>
+                {schedule.active ? "Switch off" : "Switch on"}
+              </Action>
+            ),
+          },
         ]}
       />
     </Section>

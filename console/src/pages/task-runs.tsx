@@ -23,9 +23,26 @@ export function TaskRuns({ runId, isLive }: { runId: string; isLive: boolean }) 
             empty="No task has run. Plain Python and commands have none."
             columns={[
               { name: "Task", kind: "wide", cell: (task) => task.name },
-              { name: "State", kind: "keep", cell: (task) => task.state_type && <RunState type={task.state_type} name={task.state_name ?? task.state_type} /> },
+              {
+                name: "State",
+                kind: "keep",
+                cell: (task) =>
+                  task.state_type && <RunState type={task.state_type} name={task.state_name ?? task.state_type} />,
+              },
               { name: "Started", kind: "keep", cell: (task) => <At at={task.start_time} /> },
-              { name: "Took", kind: "keep", cell: (task) => <Took from={task.start_time} until={task.end_time ?? (task.state_type && isOver({ state_type: task.state_type }) ? task.start_time : null)} /> },
+              {
+                name: "Took",
+                kind: "keep",
+                cell: (task) => (
+                  <Took
+                    from={task.start_time}
+                    until={
+                      task.end_time ??
+                      (task.state_type && isOver({ state_type: task.state_type }) ? task.start_time : null)
+                    }
+                  />
+                ),
+              },
               { name: "Runs", kind: "number", cell: (task) => task.run_count },
               { name: "ID", kind: "keep", cell: (task) => <Copy text={task.id} /> },
             ]}

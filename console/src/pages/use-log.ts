@@ -32,7 +32,7 @@ export function useLog(runId: string, isOver: boolean): LogRead {
       isReading = true;
       clearTimeout(timer);
       try {
-        for (let more = true; more; ) {
+        for (let more = true; more;) {
           const url = address("/skylift/flow_runs/{id}/logs", { id: runId }, { after: cursor.current, limit: BATCH });
           const page = (await send("get", url, undefined, leaving.signal)) as LogPage;
           for (const line of page.lines) rows.current.push(...rowsOf(line));

@@ -23,7 +23,9 @@ export function Waits({ queues }: { queues: QueueView[] }) {
         <div key={queue.id}>
           {queue.waiting && (
             <div class="why is-warn">
-              <strong>{queue.name}: {withoutIds(queue.waiting.message)}</strong>
+              <strong>
+                {queue.name}: {withoutIds(queue.waiting.message)}
+              </strong>
               <Holders waiting={queue.waiting} />
             </div>
           )}
@@ -34,12 +36,21 @@ export function Waits({ queues }: { queues: QueueView[] }) {
             empty="They are being claimed."
             columns={[
               { name: "Run", kind: "keep", cell: (run) => <a href={to`/runs/${run.id}`}>{run.name}</a> },
-              { name: "Deployment", kind: "wide", cell: (run) => run.deployment && <a href={to`/deployments/${run.deployment.id}`}>{run.deployment.name}</a> },
+              {
+                name: "Deployment",
+                kind: "wide",
+                cell: (run) =>
+                  run.deployment && <a href={to`/deployments/${run.deployment.id}`}>{run.deployment.name}</a>,
+              },
               { name: "State", kind: "keep", cell: (run) => run.state_name },
               { name: "Due", kind: "keep", cell: (run) => <When at={run.due_at} /> },
             ]}
           />
-          {queue.due > queue.first.length && <p class="dim">and {queue.due - queue.first.length} more in {queue.name}</p>}
+          {queue.due > queue.first.length && (
+            <p class="dim">
+              and {queue.due - queue.first.length} more in {queue.name}
+            </p>
+          )}
         </div>
       ))}
     </Section>

@@ -15,7 +15,11 @@ import { postedTo, Secret } from "./webhooks";
 type Hook = Schemas["Webhook"];
 type Delivery = Schemas["WebhookDelivery"];
 
-const OUTCOMES: Record<Delivery["outcome"], [Tone, string]> = { run: ["ok", "Run"], skipped: ["wait", "Skipped"], refused: ["bad", "Refused"] };
+const OUTCOMES: Record<Delivery["outcome"], [Tone, string]> = {
+  run: ["ok", "Run"],
+  skipped: ["wait", "Skipped"],
+  refused: ["bad", "Refused"],
+};
 
 export default function Webhook({ params }: { params: Params }) {
   const name = params.name as string;
@@ -49,17 +53,29 @@ function Page({ hook, refresh }: { hook: Hook; refresh: () => Promise<void> }) {
         actions={
           <>
             <Action run={toggle}>{hook.active ? "Switch off" : "Switch on"}</Action>
-            <Action run={rotate} title="The old secret stays valid for a day">New secret</Action>
-            <Action kind="risky" run={remove}>Delete</Action>
+            <Action run={rotate} title="The old secret stays valid for a day">
+              New secret
+            </Action>
+            <Action kind="risky" run={remove}>
+              Delete
+            </Action>
           </>
         }
       >
         <Copy text={postedTo(hook.path)} short={90} what="address" />
         <span>signed: {hook.kind}</span>
         <a href={to`/deployments/${hook.deployment_id}`}>its deployment</a>
-        {hook.previous_until && <span>the old secret is valid until <At at={hook.previous_until} /></span>}
+        {hook.previous_until && (
+          <span>
+            the old secret is valid until <At at={hook.previous_until} />
+          </span>
+        )}
       </Head>
-      <Section title="Deliveries" note="what came in and was signed well, the newest first" actions={<Action run={deliveries.refresh}>Look again</Action>}>
+      <Section
+        title="Deliveries"
+        note="what came in and was signed well, the newest first"
+        actions={<Action run={deliveries.refresh}>Look again</Action>}
+      >
         <Loaded read={deliveries}>
           {(found) => (
             <Table
@@ -69,8 +85,16 @@ function Page({ hook, refresh }: { hook: Hook; refresh: () => Promise<void> }) {
               empty="Nothing has come in yet."
               columns={[
                 { name: "Received", kind: "keep", cell: ({ received }) => <When at={received} /> },
-                { name: "Became", kind: "keep", cell: ({ outcome }) => <Mark tone={OUTCOMES[outcome][0]}>{OUTCOMES[outcome][1]}</Mark> },
-                { name: "Run", kind: "keep", cell: ({ flow_run_id }) => flow_run_id && <a href={to`/runs/${flow_run_id}`}>open</a> },
+                {
+                  name: "Became",
+                  kind: "keep",
+                  cell: ({ outcome }) => <Mark tone={OUTCOMES[outcome][0]}>{OUTCOMES[outcome][1]}</Mark>,
+                },
+                {
+                  name: "Run",
+                  kind: "keep",
+                  cell: ({ flow_run_id }) => flow_run_id && <a href={to`/runs/${flow_run_id}`}>open</a>,
+                },
                 { name: "Reason", kind: "wide", cell: ({ reason }) => reason },
                 { name: "ID", kind: "keep", cell: ({ id }) => <Copy text={id} /> },
               ]}
@@ -78,7 +102,9 @@ function Page({ hook, refresh }: { hook: Hook; refresh: () => Promise<void> }) {
           )}
         </Loaded>
       </Section>
-      <Section title="Template" note="what becomes of a delivery"><Json value={hook.template} empty="None: the fields of a delivery are the run's parameters." /></Section>
+      <Section title="Template" note="what becomes of a delivery">
+        <Json value={hook.template} empty="None: the fields of a delivery are the run's parameters." />
+      </Section>
       {rotated && <Secret hook={rotated} close={() => setRotated(null)} />}
     </>
   );

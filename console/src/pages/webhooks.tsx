@@ -20,7 +20,11 @@ export default function Webhooks() {
     <>
       <Head
         title="Webhooks"
-        actions={<button type="button" class="is-main" data-shortcut="n" onClick={() => setAdding(true)}>+ New webhook</button>}
+        actions={
+          <button type="button" class="is-main" data-shortcut="n" onClick={() => setAdding(true)}>
+            + New webhook
+          </button>
+        }
       >
         <span>Addresses that others post to; each makes runs of one deployment.</span>
       </Head>
@@ -30,13 +34,30 @@ export default function Webhooks() {
             label="Webhooks"
             rows={hooks}
             id={(hook) => hook.id}
-            empty={<>There is no webhook yet. <code>skylift webhook create NAME --deployment FLOW/NAME</code> makes one with a template, too.</>}
+            empty={
+              <>
+                There is no webhook yet. <code>skylift webhook create NAME --deployment FLOW/NAME</code> makes one with
+                a template, too.
+              </>
+            }
             columns={[
               { name: "Name", kind: "keep", cell: (hook) => <a href={to`/webhooks/${hook.name}`}>{hook.name}</a> },
-              { name: "State", kind: "keep", cell: (hook) => <Mark tone={hook.active ? "ok" : "wait"}>{hook.active ? "On" : "Off"}</Mark> },
+              {
+                name: "State",
+                kind: "keep",
+                cell: (hook) => <Mark tone={hook.active ? "ok" : "wait"}>{hook.active ? "On" : "Off"}</Mark>,
+              },
               { name: "Signed", kind: "keep", cell: (hook) => hook.kind },
-              { name: "Deployment", kind: "keep", cell: (hook) => <a href={to`/deployments/${hook.deployment_id}`}>open</a> },
-              { name: "Address", kind: "wide", cell: (hook) => <Copy text={postedTo(hook.path)} short={80} what="address" /> },
+              {
+                name: "Deployment",
+                kind: "keep",
+                cell: (hook) => <a href={to`/deployments/${hook.deployment_id}`}>open</a>,
+              },
+              {
+                name: "Address",
+                kind: "wide",
+                cell: (hook) => <Copy text={postedTo(hook.path)} short={80} what="address" />,
+              },
             ]}
           />
         )}
@@ -54,7 +75,9 @@ function NewWebhook({ close, refresh }: { close: () => void; refresh: () => Prom
   const [kind, setKind] = useState<Schemas["SignatureKind"]>("hmac");
   const [made, setMade] = useState<Schemas["NewWebhook"] | null>(null);
   async function make() {
-    setMade(await api.post("/api/skylift/webhooks/", { body: { name: name.trim(), deployment_id: deployment.trim(), kind } }));
+    setMade(
+      await api.post("/api/skylift/webhooks/", { body: { name: name.trim(), deployment_id: deployment.trim(), kind } }),
+    );
     await refresh();
   }
   if (made) return <Secret hook={made} close={close} />;
@@ -70,13 +93,23 @@ function NewWebhook({ close, refresh }: { close: () => void; refresh: () => Prom
       </div>
       <div class="field">
         <label for="hook-kind">How deliveries are signed</label>
-        <select id="hook-kind" value={kind} onChange={(event) => setKind(event.currentTarget.value as Schemas["SignatureKind"])}>
-          {KINDS.map((each) => <option key={each}>{each}</option>)}
+        <select
+          id="hook-kind"
+          value={kind}
+          onChange={(event) => setKind(event.currentTarget.value as Schemas["SignatureKind"])}
+        >
+          {KINDS.map((each) => (
+            <option key={each}>{each}</option>
+          ))}
         </select>
       </div>
       <div class="buttons">
-        <Action kind="main" run={make} disabled={!name.trim() || !deployment.trim()}>Make it</Action>
-        <button type="button" onClick={close}>Close</button>
+        <Action kind="main" run={make} disabled={!name.trim() || !deployment.trim()}>
+          Make it
+        </Action>
+        <button type="button" onClick={close}>
+          Close
+        </button>
       </div>
     </Dialog>
   );
@@ -88,8 +121,18 @@ export function Secret({ hook, close }: { hook: Schemas["NewWebhook"]; close: ()
     <Dialog title={`The secret of ${hook.name}`} close={close}>
       <p>This is the only time that it can be had. Copy it to whoever sends the deliveries.</p>
       <div class="buttons">
-        <Action kind="main" run={async () => { await navigator.clipboard.writeText(hook.secret); return "The secret was copied"; }}>Copy the secret</Action>
-        <button type="button" onClick={close}>Close</button>
+        <Action
+          kind="main"
+          run={async () => {
+            await navigator.clipboard.writeText(hook.secret);
+            return "The secret was copied";
+          }}
+        >
+          Copy the secret
+        </Action>
+        <button type="button" onClick={close}>
+          Close
+        </button>
       </div>
     </Dialog>
   );

@@ -12,10 +12,18 @@ export function Why({ story }: { story: RunStory }) {
         <strong>{withoutIds(waiting.message)}</strong>
         <Holders waiting={waiting} />
         <p class="dim">
-          {waiting.until && <>That ends by itself <When at={waiting.until} />. </>}
+          {waiting.until && (
+            <>
+              That ends by itself <When at={waiting.until} />.{" "}
+            </>
+          )}
           {waiting.ahead ? `${waiting.ahead} due ${waiting.ahead === 1 ? "run goes" : "runs go"} first.` : ""}
         </p>
-        {provider_words && <p>The provider said: <code>{saidBy(provider_words)}</code></p>}
+        {provider_words && (
+          <p>
+            The provider said: <code>{saidBy(provider_words)}</code>
+          </p>
+        )}
         {remedy && <p>What to do: {remedy}</p>}
       </div>
     );
@@ -24,7 +32,11 @@ export function Why({ story }: { story: RunStory }) {
   return (
     <div class={why ? "why is-bad" : "why is-run"} role="status">
       {why && <strong>{withoutRemedy(why, remedy)}</strong>}
-      {provider_words && !why?.includes(saidBy(provider_words)) && <p>The provider said: <code>{saidBy(provider_words)}</code></p>}
+      {provider_words && !why?.includes(saidBy(provider_words)) && (
+        <p>
+          The provider said: <code>{saidBy(provider_words)}</code>
+        </p>
+      )}
       {remedy && <p>What to do: {remedy}</p>}
     </div>
   );
@@ -40,7 +52,11 @@ export function Holders({ waiting }: { waiting: Waiting }) {
         <span key={holder.flow_run_id}>
           {number > 0 && ", "}
           <a href={to`/runs/${holder.flow_run_id}`}>{holder.flow_run_name ?? "a run that was deleted"}</a>
-          <span class="dim"> (since <When at={holder.since} />{holder.stopping && `, stopping: ${holder.stopping}`})</span>
+          <span class="dim">
+            {" "}
+            (since <When at={holder.since} />
+            {holder.stopping && `, stopping: ${holder.stopping}`})
+          </span>
         </span>
       ))}
     </p>

@@ -4,7 +4,9 @@ import { notify } from "./notices";
 
 export function sentence(error: unknown): string {
   if (!(error instanceof ApiError)) return String(error);
-  const faults = error.faults.map(({ path, message }) => `${path.filter((part) => part !== "body").join(".")}: ${message}`);
+  const faults = error.faults.map(
+    ({ path, message }) => `${path.filter((part) => part !== "body").join(".")}: ${message}`,
+  );
   return [error.faults.length ? faults.join("; ") : error.message, error.remedy].filter(Boolean).join(". ");
 }
 

@@ -21,7 +21,13 @@ export function Copy({ text, short = text.length > 20 ? 8 : text.length, what = 
   }
   const spoken = label ? undefined : `Copy ${what} ${text}`;
   return (
-    <button type="button" class="copy" title={label ? undefined : `Copy ${what}: ${text}`} aria-label={spoken} onClick={copy}>
+    <button
+      type="button"
+      class="copy"
+      title={label ? undefined : `Copy ${what}: ${text}`}
+      aria-label={spoken}
+      onClick={copy}
+    >
       {label ?? (short < text.length ? `${text.slice(0, short)}…` : text)}
     </button>
   );

@@ -19,7 +19,9 @@ export function Login({ isAgain }: { isAgain: boolean }) {
       await signIn(key.trim());
     } catch (error) {
       const isWrong = error instanceof ApiError && (error.status === 401 || error.status === 422);
-      setFault(isWrong ? "This API key is not valid, or was revoked" : error instanceof Error ? error.message : String(error));
+      setFault(
+        isWrong ? "This API key is not valid, or was revoked" : error instanceof Error ? error.message : String(error),
+      );
     }
     setBusy(false);
   }
@@ -29,7 +31,11 @@ export function Login({ isAgain }: { isAgain: boolean }) {
       <h1>{isAgain ? "Your session has ended" : "Skylift"}</h1>
       <p class="dim">
         {isAgain ? "Sign in again to go on; what you typed is still there." : "Sign in with an API key. "}
-        {!isAgain && <>An admin makes one with <code>skylift api-key create NAME</code>.</>}
+        {!isAgain && (
+          <>
+            An admin makes one with <code>skylift api-key create NAME</code>.
+          </>
+        )}
       </p>
       <div class="field">
         <label for="api-key">API key</label>
@@ -44,7 +50,9 @@ export function Login({ isAgain }: { isAgain: boolean }) {
           aria-describedby="api-key-fault"
           onInput={(event) => setKey(event.currentTarget.value)}
         />
-        <p class="fault" id="api-key-fault" role="alert">{fault}</p>
+        <p class="fault" id="api-key-fault" role="alert">
+          {fault}
+        </p>
       </div>
       <div class="buttons">
         <button type="submit" class="is-main" aria-disabled={isBusy || undefined}>

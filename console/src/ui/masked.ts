@@ -11,7 +11,9 @@ export const looksSecret = (name: string): boolean => SECRET.test(name.toLowerCa
 export function masked(value: unknown, name = ""): unknown {
   if (Array.isArray(value)) return value.map((each) => masked(each, name));
   if (typeof value === "object" && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, masked(each, key === "default" ? name : key)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, each]) => [key, masked(each, key === "default" ? name : key)]),
+    );
   }
   return typeof value === "string" && looksSecret(name) && !PLACEHOLDER.test(value) ? MASK : value;
 }

@@ -61,7 +61,11 @@ export function Loaded<T>({ read, children }: { read: Read<T>; children: (data: 
       </p>
     );
   }
-  return <p class="empty" aria-busy="true">Loading…</p>;
+  return (
+    <p class="empty" aria-busy="true">
+      Loading…
+    </p>
+  );
 }
 
 export function Tabs({ label, items, current }: { label: string; items: [string, string][]; current: string }) {

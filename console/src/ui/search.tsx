@@ -14,7 +14,14 @@ export function Search({ label, value, change }: { label: string; value: string;
   return (
     <label>
       <span class="hidden-label">{label}</span>
-      <input type="search" data-search placeholder={`${label}  /`} size={30} value={text} onInput={(event) => setText(event.currentTarget.value)} />
+      <input
+        type="search"
+        data-search
+        placeholder={`${label}  /`}
+        size={30}
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
+      />
     </label>
   );
 }

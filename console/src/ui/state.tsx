@@ -27,7 +27,11 @@ export function RunState({ type, name }: { type: string; name: string }) {
   return <Mark tone={toneOf(type, name)}>{words}</Mark>;
 }
 
-const POOL: Record<string, [Tone, string]> = { READY: ["ok", "Ready"], NOT_READY: ["wait", "Not ready"], PAUSED: ["warn", "Paused"] };
+const POOL: Record<string, [Tone, string]> = {
+  READY: ["ok", "Ready"],
+  NOT_READY: ["wait", "Not ready"],
+  PAUSED: ["warn", "Paused"],
+};
 
 /** Of a pool or a queue. */
 export function PoolState({ status }: { status: string }) {
