@@ -54,7 +54,10 @@ class EventName(Asked):
     exclude_name: Texts | None = None
 
     def matches(self, event: Event) -> bool:
-        name = event.event
+        return self.admits(event.event)
+
+    def admits(self, name: str) -> bool:
+        """Whether it asks for events of this name."""
         return not (
             (self.prefix and not name.startswith(tuple(self.prefix)))
             or (self.exclude_prefix and name.startswith(tuple(self.exclude_prefix)))

@@ -11,7 +11,7 @@ from skylift.errors import InvalidError
 from skylift.models.event_filters import EventFilter
 from skylift.models.events import NAME, EventCount, ReceivedEvent
 from skylift.store.engine import Tx
-from skylift.store.events import SCANNED, scan, scan_bare
+from skylift.store.events import SCANNED, names_and_times, scan
 
 Countable = Literal["day", "time", "event", "resource"]
 TimeUnit = Literal["week", "day", "hour", "minute", "second"]
@@ -34,36 +34,41 @@ def count_by(tx: Tx, wanted: EventFilter, countable: Countable, unit: TimeUnit, 
 
     Raises `InvalidError` where there would be too many spans.
     """
-    newest_first = wanted.model_copy(update={"order": "DESC"})
-    found = _matching(tx, newest_first, newest_first.bare() if countable != "resource" else None)
+    found = _found(tx, wanted.model_copy(update={"order": "DESC"}), _resource if countable == "resource" else _name)
     if countable in ("day", "time"):
         span = UNITS[unit] * interval if countable == "time" else UNITS["day"]
-        spans = _spans(tx, wanted, span)
-        return _in_spans(found, spans, span)
-    return _in_groups(found, _name if countable == "event" else _resource)
+        return _in_spans(found, _spans(tx, wanted, span), span)
+    return _in_groups(found)
 
 
-def _matching(tx: Tx, wanted: EventFilter, bare: EventFilter | None) -> Iterator[ReceivedEvent]:
-    events = scan_bare(tx, bare) if bare else scan(tx, wanted)
-    return (event for event in islice(events, SCANNED) if (bare or wanted).matches(event))
+Group = tuple[str, str]
+"""What events have in common: a value, and what it is called."""
 
 
-def _name(event: ReceivedEvent) -> tuple[str, str]:
+def _found(tx: Tx, wanted: EventFilter, group_of: Callable[[ReceivedEvent], Group]) -> Iterator[tuple[Group, datetime]]:
+    """The group and the time of each event that matches, the newest first."""
+    bare = wanted.bare()
+    if bare and group_of is _name:
+        named = names_and_times(tx, bare, SCANNED)
+        return (((name, name), at) for name, at in named if not bare.event or bare.event.admits(name))
+    events = islice(scan(tx, wanted), SCANNED)
+    return ((group_of(event), event.occurred) for event in events if wanted.matches(event))
+
+
+def _name(event: ReceivedEvent) -> Group:
     return event.event, event.event
 
 
-def _resource(event: ReceivedEvent) -> tuple[str, str]:
+def _resource(event: ReceivedEvent) -> Group:
     return event.resource_id, event.resource.get(NAME) or event.resource_id
 
 
-def _in_groups(
-    events: Iterable[ReceivedEvent], group_of: Callable[[ReceivedEvent], tuple[str, str]]
-) -> list[EventCount]:
+def _in_groups(found: Iterable[tuple[Group, datetime]]) -> list[EventCount]:
     groups: dict[str, EventCount] = {}
-    for event in events:
-        value, label = group_of(event)
-        at = event.occurred
-        group = groups.setdefault(value, EventCount(value=value, label=label, count=0, start_time=at, end_time=at))
+    for (value, label), at in found:
+        group = groups.get(value)
+        if group is None:
+            group = groups[value] = EventCount(value=value, label=label, count=0, start_time=at, end_time=at)
         group.count += 1
         group.start_time, group.end_time = min(group.start_time, at), max(group.end_time, at)
     return sorted(groups.values(), key=lambda group: (-group.count, group.label))
@@ -83,15 +88,15 @@ def _spans(tx: Tx, wanted: EventFilter, span: timedelta) -> range:
     return spans
 
 
-def _in_spans(events: Iterable[ReceivedEvent], spans: range, span: timedelta) -> list[EventCount]:
+def _in_spans(found: Iterable[tuple[Group, datetime]], spans: range, span: timedelta) -> list[EventCount]:
     counts = dict.fromkeys(spans, 0)
-    for event in events:
-        place = (event.occurred - PIVOT) // span
+    for _, at in found:
+        place = (at - PIVOT) // span
         if place in counts:
             counts[place] += 1
-    found = []
+    told = []
     for place, count in counts.items():
         start = PIVOT + span * place
         end = start + span - timedelta(microseconds=1)
-        found.append(EventCount(value=str(place), label=start.isoformat(), count=count, start_time=start, end_time=end))
-    return found
+        told.append(EventCount(value=str(place), label=start.isoformat(), count=count, start_time=start, end_time=end))
+    return told

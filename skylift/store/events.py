@@ -10,13 +10,14 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, Text, and_, false, func, not_, or_, select, type_coerce
 
 from skylift.models.event_filters import AnyResourceFilter, EventFilter, RelatedFilter, ResourceFilter
-from skylift.models.events import Event, ReceivedEvent, run_id
+from skylift.models.events import FLOW_RUN, Event, ReceivedEvent, run_id
 from skylift.store import state_events, task_run_reports
 from skylift.store.engine import Tx
 from skylift.store.inserts import insert_new
@@ -27,7 +28,7 @@ COUNTED = 10_000
 """Up to how many matches are counted."""
 SCANNED = 50_000
 """How many events are looked at for one page; the next page goes on from there."""
-CHUNK, BARE_CHUNK = 200, 5_000
+CHUNK = 200
 
 Position = tuple[datetime, UUID]
 """Where a page ended: when that event occurred, and its id."""
@@ -104,16 +105,17 @@ def scan(tx: Tx, wanted: EventFilter, after: Position | None = None) -> Iterator
     yield from heapq.merge(*sources, key=_position, reverse=newest_first)
 
 
-def scan_bare(tx: Tx, wanted: EventFilter) -> Iterator[ReceivedEvent]:
-    """As `scan`, for a filter that is bare: of each event its id, name and time alone, which is much quicker."""
-    newest_first = wanted.order == "DESC"
-    stored = select(table.c.id, table.c.occurred, table.c.event).where(*_conditions(wanted))
-    sources = [_stream(tx, stored, (table.c.occurred, table.c.id), _bare_event, None, newest_first, BARE_CHUNK)]
-    states = state_events.bare_query(wanted)
+def names_and_times(tx: Tx, wanted: EventFilter, limit: int) -> Iterator[tuple[str, datetime]]:
+    """Of the newest events that a bare filter may ask for, the name and the time: whatever else there is to them is not
+    read, which is much quicker."""
+    stored = select(table.c.event, table.c.occurred).where(*_conditions(wanted))
+    found: list[list[tuple[str, datetime]]] = [
+        [(row.event, row.occurred) for row in tx.all(stored.order_by(table.c.occurred.desc()).limit(limit))]
+    ]
+    states = state_events.names_and_times(wanted)
     if states is not None:
-        read = state_events.bare_event
-        sources.append(_stream(tx, states, state_events.ORDER, read, None, newest_first, BARE_CHUNK))
-    yield from heapq.merge(*sources, key=_position, reverse=newest_first)
+        found.append([(FLOW_RUN + row.name, row.timestamp) for row in tx.all(states.limit(limit))])
+    return islice(heapq.merge(*found, key=lambda each: each[1], reverse=True), limit)
 
 
 Columns = tuple[Any, Any]
@@ -134,15 +136,14 @@ def _stream(
     read: Callable[[Row[Any]], ReceivedEvent],
     after: Position | None,
     newest_first: bool,
-    chunk: int = CHUNK,
 ) -> Iterator[ReceivedEvent]:
     """A chunk at a time. Not by a cursor: a database that does not know how little of it is read sorts it all first."""
-    ordered = query.order_by(*_ordered(columns, newest_first)).limit(chunk)
+    ordered = query.order_by(*_ordered(columns, newest_first)).limit(CHUNK)
     while True:
         rows = tx.all(ordered.where(_beyond(columns, after, newest_first)))
         for row in rows:
             yield read(row)
-        if len(rows) < chunk:
+        if len(rows) < CHUNK:
             return
         after = _position(read(rows[-1]))
 
@@ -192,10 +193,6 @@ def by_ids(tx: Tx, wanted: Iterable[tuple[str, UUID]]) -> list[ReceivedEvent]:
         for start in range(0, len(ids), 500):
             events += map(read, tx.all(query.where(column.in_(ids[start : start + 500]))))
     return sorted(events, key=_position)
-
-
-def _bare_event(row: Row[Any]) -> ReceivedEvent:
-    return state_events.named_only(row.id, row.occurred, row.event)
 
 
 def _event(row: Row[Any]) -> ReceivedEvent:

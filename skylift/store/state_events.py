@@ -64,23 +64,13 @@ def query(wanted: EventFilter) -> Select[Any] | None:
     return all_states().where(*known) if len(known) == len(conditions) else None
 
 
-def bare_query(wanted: EventFilter) -> Select[Any] | None:
-    """As `query`, of a filter that is bare: the name and the time of each alone."""
-    known = [each for each in _conditions(wanted) if each is not None]
-    whole = len(known) == len(list(_conditions(wanted)))
-    return select(table.c.id, table.c.timestamp, table.c.name).where(*known) if whole else None
-
-
-def bare_event(row: Row[Any]) -> ReceivedEvent:
-    """The event with its name and its time alone."""
-    return named_only(row.id, row.timestamp, FLOW_RUN + row.name)
-
-
-def named_only(id_: UUID, at: datetime, name: str) -> ReceivedEvent:
-    """An event of which nothing else is told. Every field is given: defaults take longer to find than all the rest."""
-    return ReceivedEvent.model_construct(
-        id=id_, occurred=at, received=at, event=name, resource={}, related=[], payload={}, follows=None
-    )
+def names_and_times(wanted: EventFilter) -> Select[Any] | None:
+    """As `query`, of a bare filter: only the name and the time of each state, the newest first."""
+    conditions = list(_conditions(wanted))
+    known = [each for each in conditions if each is not None]
+    if len(known) < len(conditions):
+        return None
+    return select(table.c.name, table.c.timestamp).where(*known).order_by(table.c.timestamp.desc())
 
 
 def entered_since(tx: Tx, instant: datetime, names: Sequence[str] | None) -> list[UUID]:
