@@ -39,6 +39,7 @@ GUARDED = [
     for method in route.methods or ()
 ]
 DEPLOYER_WRITES = (
+    "/skylift/.*/(preview|check|seen)$",
     "/flows",
     "/deployments",
     "/flow_runs",
@@ -57,7 +58,7 @@ DEPLOYER_WRITES = (
 """What a deployer changes; of all else an admin."""
 READS = re.compile(
     r".*/(filter|filter/next|count|count-by/\{countable\}|paginate|history|lateness|get_runs|get_scheduled_flow_runs"
-    r"|concurrency_status|work_queue_check)"
+    r"|concurrency_status|work_queue_check|count-task-runs|count-deployments|next-runs|validate)"
 )
 
 
