@@ -84,13 +84,13 @@ def _measured(
     except NotInTimeError as error:
         print(error, file=sys.stderr, flush=True)
         return (system.name, kind, what, *["not measured"] * (len(LAUNCHES) - 1))
-    return _row(system.name, kind, what, found)
+    return _row(system.name, kind, what, found, patience)
 
 
 def _dagster(kind: Kind) -> Iterator[tuple[object, ...]]:
     with _place(plays=False) as (folder, ecs):
         found = dagster.burst(kind, folder, ecs, DAGSTER_RUNS, patience=PATIENCE["burst"])
-        yield _row("dagster", kind, f"{DAGSTER_RUNS} at once", found)
+        yield _row("dagster", kind, f"{DAGSTER_RUNS} at once", found, PATIENCE["burst"])
 
 
 def _hand_over(kind: Kind, name: str, plan: Plan) -> Iterator[tuple[object, ...]]:
@@ -107,16 +107,11 @@ def _place(*, plays: bool) -> Iterator[tuple[Path, Endpoint]]:
         yield Path(folder), ecs
 
 
-def _row(name: str, kind: Kind, what: str, found: Launches) -> tuple[object, ...]:
-    times = [_late(found, percent) for percent in (50, 95, 99)]
+def _row(name: str, kind: Kind, what: str, found: Launches, patience: float) -> tuple[object, ...]:
+    times = [at if at < float("inf") else f"> {patience:.0f}" for at in map(found.at, (50, 95, 99))]
     row = (name, kind, what, len(found.delays), found.rate, *times, found.cpu_each, round(found.peak))
     _say(row)
     return row
-
-
-def _late(found: Launches, percent: int) -> object:
-    at = found.at(percent)
-    return at if at < float("inf") else f"> {PATIENCE['burst']:.0f}"
 
 
 def _say(row: tuple[object, ...]) -> None:
