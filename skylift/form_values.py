@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from skylift.json_text import fault_of
+
 KIND = "__prefect_kind"
 Path = tuple[str | int, ...]
 _NOTHING = object()
@@ -72,7 +74,9 @@ def _told(form: Mapping[str, Any], path: Path, variables: Mapping[str, Any], fla
             if not isinstance(text, str):
                 return text
             try:
-                return json.loads(text)
+                if not fault_of(text.encode()):
+                    return json.loads(text)
+                flaw = "This is JSON that cannot be kept: too deep, or with numbers or characters that are none"
             except ValueError as error:
                 flaw = f"This is not JSON: {error}"
         case "jinja":

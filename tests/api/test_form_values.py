@@ -77,6 +77,13 @@ def test_a_run_from_a_form_gets_what_its_values_stand_for(api: Api) -> None:
     refused(answer, 422, "parameters.rows", "Templates")
 
 
+@pytest.mark.parametrize("text", ["[" * 200 + "]" * 200, "NaN", "1e999", '"\\ud800"', "\ud800", "[" * 100_000])
+def test_json_that_cannot_be_kept_is_a_flaw(text: str) -> None:
+    found = resolve({"a": _form("json", value=text)}, {})
+    assert found.values == {}
+    assert list(found.flaws) == [("a",)]
+
+
 def test_what_forms_hold_is_read_at_any_depth() -> None:
     deep = {"a": [{"b": _form("none", value={"c": _form("workspace_variable", variable_name="v")})}, _form("json")]}
     assert set(variable_names(deep)) == {"v"}
