@@ -26,6 +26,7 @@ from tests.serverless.stack import API_KEY, OSLS, PYTHON, STACK, Stack, missing,
 
 pytestmark = [pytest.mark.serverless, pytest.mark.timeout(300)]
 SECRET = f"arn:aws:secretsmanager:{REGION}:000000000000:secret:skylift"
+CLUSTER_OF_DSQL = f"arn:aws:dsql:{REGION}:000000000000:cluster/abcdefghijklmnopqrstuvwxyz"
 OWN = "W3005"
 """osls says of roles and integrations in words what references say already."""
 EVENTS_OF_ALL: dict[str, Any] = {**EVENTS, "api": http_event(Request("GET", "/api/health", {}, {}, b""))}
@@ -34,8 +35,9 @@ EVENTS_OF_ALL: dict[str, Any] = {**EVENTS, "api": http_event(Request("GET", "/ap
 def test_it_is_packaged_without_a_network_and_cfn_lint_has_nothing_to_say(tmp_path: Path) -> None:
     assert not missing(), f"Run `make test-serverless`; missing: {', '.join(missing())}"
     alone = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
-    params = [f"--param={name}={SECRET}/{name}-aaaaaa" for name in ("database", "keys", "api_key")]
-    for more in ([], ["--param=alarms_to=arn:aws:sns:eu-central-1:000000000000:alarms", "--param=tracing=true"]):
+    params = [f"--param={name}={SECRET}/{name}-aaaaaa" for name in ("keys", "api_key")]
+    alarms = ["--param=alarms_to=arn:aws:sns:eu-central-1:000000000000:alarms", "--param=tracing=true"]
+    for more in ([f"--param=database={SECRET}/database-aaaaaa"], [f"--param=dsql={CLUSTER_OF_DSQL}", *alarms]):
         words = [*alone, str(OSLS), "package", "--package", str(tmp_path / "out"), *params, *more]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         folder = tmp_path / "checkout"
