@@ -182,5 +182,9 @@ def test_a_sender_that_goes_in_the_midst_of_its_body_makes_nothing(hooks: Hooks)
     headers = {b"authorization": f"Bearer {SECRET}".encode(), b"content-length": b"9", b"host": b"skylift"}
     about = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "root_path": ""}
     asked = {"method": "POST", "path": hooks.made["path"], "query_string": b"", "headers": list(headers.items())}
-    asyncio.run(hooks.api.http.app(about | asked, receive, send))
+
+    async def deliver() -> None:
+        await hooks.api.http.app(about | asked, receive, send)
+
+    asyncio.run(deliver())
     assert (sent, hooks.runs(), hooks.lines()) == ([], [], [])
