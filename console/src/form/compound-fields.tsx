@@ -6,7 +6,7 @@ import type { FieldProps, InputProps } from "./schema-form";
 type Props = FieldProps & { input: InputProps };
 const valueOf = (event: Event) => (event.target as HTMLInputElement).value;
 
-/** Names and values, such as environment variables. Rows are kept while they are typed, also with a name still empty. */
+/** Names and values, such as environment variables. A row is kept while it is typed, also with its name still empty. */
 export function PairsField({ name, value, inherited, change }: Props) {
   const [rows, setRows] = useState<[string, string][]>(() => pairsOf(value));
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** The lines of a run's log as they are shown. Pure but for `Lines`, which grows in place: copying fifty thousand is slow. */
+/** The lines of a run's log as they are shown. Pure. */
 import type { LogLine } from "../api/types";
 
 export const LEVELS: [number, string][] = [
