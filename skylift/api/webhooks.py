@@ -9,7 +9,7 @@ from fastapi import Body, Query
 from skylift import webhook_keeping
 from skylift.api import scopes
 from skylift.api.deps import PartsDep
-from skylift.api.routing import Router
+from skylift.api.tagged import TaggedRouter
 from skylift.models.webhooks import (
     NewWebhook,
     Trial,
@@ -22,7 +22,7 @@ from skylift.models.webhooks import (
 )
 from skylift.store import webhooks
 
-router = Router(prefix="/skylift/webhooks", tags=["Webhooks"])
+router = TaggedRouter(prefix="/skylift/webhooks", tags=["Webhooks"])
 
 
 @router.post("/", status_code=201, dependencies=[scopes.DEPLOY])

@@ -159,7 +159,8 @@ class TestOnOneDatabase:
         paths = ["overview", "work_pools/pool", "work_pools/pool/slots", "work_pools/pool/waiting", "flow_runs"]
         paths += ["work_pools/pool/quota", "work_pools/pool/infrastructure", "blocks", "variables", "session"]
         paths += [f"flow_runs/{run}/explain", f"flow_runs/{run}/logs", "deployments", f"deployments/{deployment}"]
-        paths += [f"deployments/{deployment}/slots"]
+        ok(api.http.post("skylift/webhooks/", json={"name": "hook", "deployment_id": deployment}), 201)
+        paths += [f"deployments/{deployment}/slots", "webhooks/", "webhooks/hook", "webhooks/hook/deliveries"]
         for path in paths:
             first = api.http.get(f"skylift/{path}")
             assert first.headers["Cache-Control"] == "private, no-cache"

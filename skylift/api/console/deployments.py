@@ -10,8 +10,8 @@ from sqlalchemy import Row
 
 from skylift.api import scopes, views
 from skylift.api.console import cursors
-from skylift.api.console.routing import TaggedRouter
 from skylift.api.deps import PartsDep
+from skylift.api.tagged import TaggedRouter
 from skylift.errors import InvalidError
 from skylift.models.base import Instant
 from skylift.models.console.base import Named

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from skylift import drift
 from skylift.api import scopes
-from skylift.api.console.routing import TaggedRouter
 from skylift.api.deps import PartsDep
+from skylift.api.tagged import TaggedRouter
 from skylift.models.console.pools import InfrastructureView, SeenInfrastructure
 
 router = TaggedRouter(prefix="/skylift/work_pools/{name}/infrastructure", tags=["Console"])

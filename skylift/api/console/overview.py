@@ -6,8 +6,8 @@ from sqlalchemy import select
 
 from skylift import overview
 from skylift.api import scopes, views
-from skylift.api.console.routing import TaggedRouter
 from skylift.api.deps import PartsDep
+from skylift.api.tagged import TaggedRouter
 from skylift.models.console.overview import Overview
 from skylift.store.tables import work_pools
 

@@ -8,8 +8,8 @@ from sqlalchemy import Row
 
 from skylift import preview
 from skylift.api import scopes, views
-from skylift.api.console.routing import TaggedRouter
 from skylift.api.deps import PartsDep
+from skylift.api.tagged import TaggedRouter
 from skylift.check import links_of
 from skylift.explain import Place, in_queue
 from skylift.models.console.pools import (

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from skylift import story
 from skylift.api import scopes, views
 from skylift.api.console import cursors
-from skylift.api.console.routing import TaggedRouter
 from skylift.api.deps import PartsDep
+from skylift.api.tagged import TaggedRouter
 from skylift.models.base import Instant
 from skylift.models.console.runs import LogLine, LogPage, RunRows, RunStory
 from skylift.models.states import StateType

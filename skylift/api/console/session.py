@@ -8,9 +8,9 @@ from fastapi import Request, Response
 
 from skylift import sessions
 from skylift.api import scopes
-from skylift.api.console.routing import TaggedRouter
 from skylift.api.deps import PartsDep
 from skylift.api.scopes import COOKIE, Caller, CallerDep
+from skylift.api.tagged import TaggedRouter
 from skylift.errors import ForbiddenError
 from skylift.models.console.session import Auth, SessionCreate, SessionView
 from skylift.sessions import LASTS, Session

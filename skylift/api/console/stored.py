@@ -9,8 +9,8 @@ from sqlalchemy import Row, select
 
 from skylift.api import scopes
 from skylift.api.console import cursors
-from skylift.api.console.routing import TaggedRouter
 from skylift.api.deps import PartsDep
+from skylift.api.tagged import TaggedRouter
 from skylift.models.console.stored import BlockRow, BlockRows, VariableRow, VariableRows
 from skylift.store.tables import block_documents, block_types, variables
 from skylift.templates import looks_secret
