@@ -64,7 +64,8 @@ def main() -> None:
                 rows += _launches(kind, name, PLANS[name])
                 gaps += _hand_over(kind, name, PLANS[name])
     print_table("From due to RunTask accepted", (*WHO, *LAUNCHES), rows)
-    print_table("One slot, from a run's end to the next one's RunTask", (*WHO, *GAPS), gaps)
+    if gaps:
+        print_table("One slot, from a run's end to the next one's RunTask", (*WHO, *GAPS), gaps)
 
 
 def _launches(kind: Kind, name: str, plan: Plan) -> Iterator[tuple[object, ...]]:
