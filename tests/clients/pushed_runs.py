@@ -83,7 +83,9 @@ class Runs:
         return [state["name"] for state in self.ask(f"/flow_runs/{run}/states")]
 
     def story(self, run: str) -> str:
-        told = [f"{line['kind']}: {line['message']}" for line in self.ask(f"/skylift/flow_runs/{run}/explain")["timeline"]]
+        told = [
+            f"{line['kind']}: {line['message']}" for line in self.ask(f"/skylift/flow_runs/{run}/explain")["timeline"]
+        ]
         return "\n".join([str(self.read(run)["state"]), *told, *self.messages(run)])
 
     def kinds(self, run: str) -> list[str]:

@@ -70,15 +70,15 @@ def test_what_is_in_no_doubt_is_answered(service: Serving) -> None:
     assert _statuses(service, first + second) == [b"201", b"200"]
 
 
-def test_bodies_are_not_unpacked(api: Api) -> None:
+def test_bodies_are_not_unpacked(shared: Api) -> None:
     """So none can be larger inside than it is."""
     bomb = gzip.compress(b'{"name": "' + b"x" * 10_000_000 + b'"}')
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-    assert api.http.post("flows/", content=bomb, headers=headers).status_code == 422
+    assert shared.http.post("flows/", content=bomb, headers=headers).status_code == 422
 
 
 @pytest.mark.parametrize("frame", ["[" * 100_000, '{"type":' * 5_000, "9" * 100_000, "\0"])
-def test_frames_that_are_deep_or_odd_close_their_websocket(api: Api, frame: str) -> None:
-    with api.http.websocket_connect("ws://skylift/api/events/out", subprotocols=["prefect"]) as opened:
+def test_frames_that_are_deep_or_odd_close_their_websocket(shared: Api, frame: str) -> None:
+    with shared.http.websocket_connect("ws://skylift/api/events/out", subprotocols=["prefect"]) as opened:
         opened.send_text(frame)
         assert opened.receive()["type"] == "websocket.close"

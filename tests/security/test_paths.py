@@ -41,9 +41,9 @@ def test_a_subdirectory_that_leads_out_is_not_entered(code: Path, folder: str, t
     "path",
     ["..%2f..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/etc/passwd", "....//etc/passwd", "%5c..%5cboot.ini", "x%00.py"],
 )
-def test_no_address_leads_to_a_file(api: Api, path: str) -> None:
+def test_no_address_leads_to_a_file(shared: Api, path: str) -> None:
     """Files come by their hash, or from a list that was read when the service began."""
     for where in (f"/{path}", f"/assets/{path}", f"/api/skylift/runner/{path}", f"/hooks/{path}"):
-        answer = api.http.get(f"http://skylift{where}")
+        answer = shared.http.get(f"http://skylift{where}")
         assert answer.status_code in (404, 405, 422), where
         assert "root:" not in answer.text

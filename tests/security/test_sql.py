@@ -81,6 +81,7 @@ def _statements(engine: Engine) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
+@pytest.mark.long
 def test_no_route_writes_a_text_of_a_request_into_a_statement(api: Api) -> None:
     """Every route, with hostile texts in its path, its query and wherever its body may have texts."""
     asked = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from sqlalchemy import event
 
 from skylift.dispatch import dispatch
@@ -53,19 +52,16 @@ class _Counter:
         self.count += 1
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("flow_runs/filter", {"limit": 201}),
-        ("flow_runs/paginate", {"limit": 201}),
-        ("flow_runs/bulk_delete", {"limit": 51}),
-        ("flow_runs/bulk_set_state", {"limit": 51, "state": {"type": "CANCELLED"}}),
-        ("deployments/{id}/create_flow_run/bulk", [{}] * 101),
-        ("logs/", [{"name": "n", "level": 20, "message": "m", "timestamp": "2026-03-01T12:00:00Z"}] * 20_001),
-        ("events", [{}] * 5_001),
-    ],
-)
-def test_what_one_request_may_ask_for_is_bounded(api: Api, path: str, body: Any) -> None:
+def test_what_one_request_may_ask_for_is_bounded(api: Api) -> None:
     api.pool()
-    path = path.format(id=api.deployment()["id"])
-    assert api.http.post(path, json=body).status_code == 422
+    line = {"name": "n", "level": 20, "message": "m", "timestamp": api.at()}
+    for path, body in {
+        "flow_runs/filter": {"limit": 201},
+        "flow_runs/paginate": {"limit": 201},
+        "flow_runs/bulk_delete": {"limit": 51},
+        "flow_runs/bulk_set_state": {"limit": 51, "state": {"type": "CANCELLED"}},
+        f"deployments/{api.deployment()['id']}/create_flow_run/bulk": [{}] * 101,
+        "logs/": [line] * 20_001,
+        "events": [{}] * 5_001,
+    }.items():
+        assert api.http.post(path, json=body).status_code == 422, path

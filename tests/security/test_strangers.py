@@ -26,12 +26,12 @@ EVIL = {"Origin": "https://evil.example"}
         {"Host": "127.0.0.1.evil.example"},
     ],
 )
-def test_what_another_sites_page_sends_is_refused(api: Api, headers: dict[str, str]) -> None:
+def test_what_another_sites_page_sends_is_refused(shared: Api, headers: dict[str, str]) -> None:
     """A request without a body needs no leave of ours: browsers send it."""
-    api.flow("victim")
-    refused(api.http.post("flows/bulk_delete", headers=headers), 403, "Without an API key")
-    refused(api.http.get("flows/name/victim", headers=headers), 403)
-    ok(api.http.get("flows/name/victim"))
+    shared.flow("victim")
+    refused(shared.http.post("flows/bulk_delete", headers=headers), 403, "Without an API key")
+    refused(shared.http.get("flows/name/victim", headers=headers), 403)
+    ok(shared.http.get("flows/name/victim"))
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_what_another_sites_page_sends_is_refused(api: Api, headers: dict[str, s
         {"Host": "skylift:4200", "Origin": "http://skylift:4200"},
     ],
 )
-def test_our_own_pages_and_programs_are_served(api: Api, headers: dict[str, str]) -> None:
-    ok(api.http.post("flows/bulk_delete", headers=headers))
+def test_our_own_pages_and_programs_are_served(shared: Api, headers: dict[str, str]) -> None:
+    ok(shared.http.post("flows/bulk_delete", headers=headers))
 
 
 def test_the_name_that_the_service_is_known_by_is_its_own(api: Api) -> None:
@@ -63,8 +63,8 @@ def test_whoever_shows_a_key_may_come_from_anywhere(api: Api) -> None:
 
 
 @pytest.mark.parametrize("path", ["events/in", "events/out", "logs/out"])
-def test_websockets_of_other_sites_are_closed(api: Api, path: str) -> None:
-    with pytest.raises(WebSocketDisconnect), _opened(api, path) as socket:
+def test_websockets_of_other_sites_are_closed(shared: Api, path: str) -> None:
+    with pytest.raises(WebSocketDisconnect), _opened(shared, path) as socket:
         socket.receive_json()
 
 

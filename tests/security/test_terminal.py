@@ -69,6 +69,7 @@ def _line(run: str) -> dict[str, Any]:
     return {"name": EVIL, "level": 20, "message": EVIL, "timestamp": "2026-03-01T12:00:00Z", "flow_run_id": run}
 
 
+@pytest.mark.long
 def test_nothing_moves_the_cursor_of_whoever_looks(alone: None) -> None:
     run = _fill()
     for line in LOOKS.strip().splitlines():

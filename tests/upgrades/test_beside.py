@@ -34,13 +34,15 @@ def _move_on(url: str) -> None:
         store.transaction(lambda tx: [tx.run(text(statement)) for statement in STEP])
 
 
-def test_every_table_is_written_and_read_as_before(empty_url: str) -> None:
-    with closing(Store(empty_url)) as store:
-        store.migrate()
-    _move_on(empty_url)
-    for api in api_of(empty_url, past.KEY):
-        past.fill(api)
-        assert past.ask_everything(api)
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
+def test_every_table_is_written_and_read_as_before(kind: Kind, databases: Databases) -> None:
+    with databases.unmigrated(kind) as url:
+        with closing(Store(url)) as store:
+            store.migrate()
+        _move_on(url)
+        for api in api_of(url, past.KEY):
+            past.fill(api)
+            assert past.ask_everything(api)
 
 
 @pytest.mark.long
