@@ -194,10 +194,16 @@ class Users:
 
     # -- after it
 
-    def wait(self) -> None:
-        """Until everybody has an answer, or has given up."""
-        for each in self._under_way:
-            each.result()
+    def are_answered(self) -> bool:
+        """Whether the API is there."""
+        try:
+            return self.http.get("/api/health").is_success
+        except httpx.HTTPError:
+            return False
+
+    def have_all_answers(self) -> bool:
+        """Whether everybody has, or has given up."""
+        return all(each.done() for each in self._under_way)
 
     def end_schedules(self) -> None:
         """From now on no slots come; those that did are on record as asked for."""

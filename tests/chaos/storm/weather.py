@@ -156,14 +156,14 @@ class Storm:
     def calm_down(self) -> float:
         """Nothing is broken any more: wait until everything is done; how long that took (s)."""
         began = time.monotonic()
-        time.sleep(TICKS)
+        self.wait(self.users.are_answered)
+        settled = time.monotonic() + TICKS
+        self.wait(lambda: time.monotonic() > settled)
         self.users.end_schedules()
-        self.users.wait()
+        self.wait(self.users.have_all_answers)
         self.users.asked["until"] = datetime.now(UTC).isoformat()
         store = Store(self.database.url)
-        while self._unfinished(store) and time.monotonic() - began < CALM:
-            self.supervise()
-            time.sleep(0.5)
+        self.wait(lambda: not self._unfinished(store))
         with store.reading() as tx:
             runs_of = {str(row.attempt_id): str(row.flow_run_id) for row in tx.all(select(flow_run_timeline))}
         self.users.steal(self.folder / "tokens", runs_of)
@@ -175,6 +175,13 @@ class Storm:
         self._record(store)
         store.close()
         return took
+
+    def wait(self, so: Callable[[], bool]) -> None:
+        """Until it is so, or for `CALM`; who dies meanwhile is started again."""
+        until = time.monotonic() + CALM
+        while not so() and time.monotonic() < until:
+            self.supervise()
+            time.sleep(0.2)
 
     def _unfinished(self, store: Store) -> bool:
         with store.reading() as tx:
@@ -229,7 +236,7 @@ def opened(seed: int, folder: Path, clouds: tuple[str, ...], *, bug: str = "") -
         tokens = str(folder / "tokens")
         storm.members[API] = Member(f"{MEMBERS}:api", {"env": env, "port": port, "tokens": tokens})
         storm.start(API)
-        _until_it_answers(users)
+        storm.wait(users.are_answered)
         users.furnish({"here": None, **{name: each.ground for name, each in found.items()}})
         for name in DISPATCHERS:
             storm.members[name] = Member(f"{MEMBERS}:dispatcher", {"env": env, "bug": bug})
@@ -246,17 +253,6 @@ def planned(
     lines = [*map(asdict, faults), *map(asdict, acts)]
     (folder / "plan.json").write_text("\n".join(json.dumps(each) for each in lines))
     return faults, acts
-
-
-def _until_it_answers(users: Users) -> None:
-    until = time.monotonic() + 60
-    while True:
-        try:
-            users.ask("GET", "/health")
-            return
-        except Exception:
-            assert time.monotonic() < until, "the API does not come up"
-            time.sleep(0.1)
 
 
 def _end_all_of(folder: Path) -> None:
