@@ -56,6 +56,7 @@ def _plain(hold: dict[str, Any]) -> dict[str, Any]:
     return hold | {"since": hold["since"].replace("+00:00", "Z")}
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_queues_by_priority_with_what_is_in_the_way(api: Api) -> None:
     api.pool(concurrency_limit=1)
     api.queue("high", priority=1, concurrency_limit=0)
@@ -92,6 +93,7 @@ def test_who_is_in_the_way_in_a_pool_that_workers_pull_from(api: Api) -> None:
     assert (slot["flow_run_name"], slot["phase"], slot["state_name"]) == ("a", None, "Pending")
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_a_deployments_limit_names_who_holds_it_in_any_pool(api: Api) -> None:
     api.pool()
     deployment = api.deployment("d", concurrency_limit=1)["id"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -15,9 +16,8 @@ RUNS = 100_000
 
 @pytest.fixture
 def place(store_url: str) -> Iterator[Installation]:
-    made = Installation(store_url)
-    yield made
-    made.close()
+    with closing(Installation(store_url)) as made:
+        yield made
 
 
 @pytest.mark.long
@@ -32,6 +32,7 @@ def test_no_call_of_a_page_takes_longer_than_the_bar(place: Installation) -> Non
     assert not late
 
 
-def test_every_call_of_a_page_is_answered(place: Installation) -> None:
+def test_every_call_of_a_page_is_answered(sqlite_url: str) -> None:
     """On a few runs, with the short tests: the list is one that the service knows."""
-    assert len(measure(fill(place, 20, waiting=3, coming=3, live=2), 1)) > 60
+    with closing(Installation(sqlite_url)) as place:
+        assert len(measure(fill(place, 20, waiting=3, coming=3, live=2), 1)) > 60
