@@ -92,9 +92,14 @@ class Tab:
 
 
 @pytest.fixture
-def tab(page: Page, place: Place, seen: Seen) -> Tab:
-    """Where analytics and logos are held back; all else is a fault."""
+def large_page(page: Page, seen: Seen) -> Page:
+    """One that is given time, and in which analytics and logos are held back; all else is a fault."""
     expect.set_options(timeout=PATIENCE)
     page.set_default_timeout(PATIENCE)
     seen.tolerated = f"{ANALYTICS}|{LOGOS}"
-    return Tab(page, place.root + "ui")
+    return page
+
+
+@pytest.fixture
+def tab(large_page: Page, place: Place) -> Tab:
+    return Tab(large_page, place.root + "ui")

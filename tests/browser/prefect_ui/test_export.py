@@ -15,9 +15,7 @@ from click.testing import CliRunner
 from playwright.sync_api import Page, expect
 
 from skylift.cli.root import cli
-from tests.browser.conftest import Seen
 from tests.browser.console.place import Place
-from tests.browser.prefect_ui.conftest import ANALYTICS, PATIENCE
 from tests.support.service import How, serving
 
 
@@ -46,11 +44,9 @@ def bucket(folder: Path) -> Iterator[str]:
 
 @pytest.mark.timeout(300)
 def test_the_page_works_on_another_origin(
-    page: Page, seen: Seen, tmp_path: Path, prefect_page: Path, monkeypatch: pytest.MonkeyPatch
+    large_page: Page, tmp_path: Path, prefect_page: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen.tolerated = ANALYTICS
-    expect.set_options(timeout=PATIENCE)
-    page.set_default_timeout(PATIENCE)
+    page = large_page
     files = tmp_path / "files"
     files.mkdir()
     with (

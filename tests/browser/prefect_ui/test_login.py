@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Seen
 from tests.browser.console.place import Place
-from tests.browser.prefect_ui.conftest import ANALYTICS, PATIENCE
 from tests.support.service import How, serving
 
 OPERATOR = "hunter2-of-the-operator"
@@ -28,10 +26,8 @@ def place(tmp_path: Path, prefect_page: Path) -> Iterator[Place]:
 
 
 @pytest.mark.timeout(300)
-def test_a_key_opens_the_page_until_it_is_revoked(page: Page, place: Place, seen: Seen) -> None:
-    seen.tolerated = ANALYTICS
-    expect.set_options(timeout=PATIENCE)
-    page.set_default_timeout(PATIENCE)
+def test_a_key_opens_the_page_until_it_is_revoked(large_page: Page, place: Place) -> None:
+    page = large_page
     key = place.ask("POST", "/api_keys/", {"name": "mine", "role": "deployer"})["key"]
     page.goto(place.root)
     field = page.get_by_placeholder("admin:pass")
