@@ -30,7 +30,7 @@ def furnish(place: Place) -> dict[str, str]:
         schedules=[{"schedule": {"cron": "0 6 * * *", "timezone": "Europe/Berlin"}}],
     )
     breaks = place.deployment("report", "local", command="sh -c 'exit 3'")
-    stays = place.deployment("stays", "local", command="sleep 600", concurrency_limit=1)
+    stays = place.deployment("stays", "local", command="sleep 120", concurrency_limit=1)
     done, failed = place.run(counts, "calm-otter"), place.run(breaks, "swift-heron")
     running, waiting = place.run(stays, "brave-otter"), place.run(stays, "waiting-wren")
     later = place.run(counts, "in-an-hour", after=3600)
