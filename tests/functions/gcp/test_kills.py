@@ -45,12 +45,12 @@ def test_two_hundred_scheduled_runs_and_fifty_by_webhook_complete(world: World) 
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2000)
 def test_functions_each_killed_a_hundred_times_lose_and_double_nothing(world: World) -> None:
     world.pool(lease=10)
     killer = Killer(world.victims)
     runs = keep_busy(world, killer)
-    settle(world, runs, 300)
+    settle(world, runs, 900)  # Google lets logs be read sixty times a minute, and cleaning up reads them
     print(f"{runs} runs, kills: {killer.kills}, invocations: {world.invocations()}")
 
 
