@@ -11,7 +11,8 @@ from tests.browser.console.place import Place
 from tests.support.service import ROOT, How, serving
 
 BUILT = ROOT / "skylift" / "console" / "index.html"
-PATIENCE = 15_000
+PATIENCE = 40_000
+"""Milliseconds: what real processes and a local cloud may take on a busy machine."""
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -61,7 +61,7 @@ def test_spot_capacity_that_is_taken_back_and_then_success(place: Place, cloud: 
     cloud.tasks.take_back(cloud.tasks.all[task])
     cloud.tasks.hold_in_provisioning = False
 
-    expect(page.locator(".head .state")).to_have_text("Completed", timeout=40_000)
+    expect(page.locator(".head .state")).to_have_text("Completed")
     chart = page.locator("svg.timeline")
     expect(chart).to_contain_text("attempt 2")
     page.get_by_role("link", name="Attempts").click()
