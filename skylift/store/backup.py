@@ -24,9 +24,7 @@ def backup(database: Path, target: Path) -> int:
     address = f"{database.absolute().as_uri()}?mode=ro"
     draft.touch(mode=0o600, exist_ok=False)
     try:
-        with closing(
-            sqlite3.connect(address, uri=True, isolation_level=None)
-        ) as source:
+        with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as source:
             source.execute("VACUUM INTO ?", (str(draft),))
         with draft.open("rb") as file:
             os.fsync(file.fileno())

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.console.place import Place
@@ -24,7 +24,7 @@ from tests.support.service import ROOT, How, serving
 
 TARGET = ROOT / "docs" / "console"
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-SIZE = {"width": 1240, "height": 760}
+SIZE: ViewportSize = {"width": 1240, "height": 760}
 PATIENCE = 30_000
 MOST = 150_000
 """Bytes of one picture."""
