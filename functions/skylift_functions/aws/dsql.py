@@ -46,6 +46,8 @@ def address(url: URL) -> URL:
 def sign_in(engine: Engine, url: URL) -> None:
     """Have each of the engine's connections made with a token of its own, and its tables made one by one."""
     engine.update_execution_options(**{STEPWISE: True})
+    # Rows that are to come bit by bit take a cursor of the server's, and the guide does not say that it has any.
+    engine.dialect.supports_server_side_cursors = False
 
     def connects(_dialect: object, _record: object, _words: object, options: dict[str, Any]) -> None:
         options["password"] = token(url)
