@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from skylift.api import sites, static_files
+from skylift.ui_export import API_TAG
 from skylift_cloud_run.events import SINK_FILTER
 from skylift_ecs.permissions import Names
 from skylift_functions.aws import PLATFORM
@@ -77,7 +79,18 @@ def files() -> dict[Path, str]:
     found |= _container_instance(TERRAFORM / "pools" / "container_instance")
     found |= _cloud_run(TERRAFORM / "pools" / "cloud_run")
     found[TERRAFORM / "gcp" / "functions.json"] = _gcp()
+    found[aws / "console.json"] = {**_console(), "policy": sites.CONSOLE_POLICY}
     return {path: json.dumps(content, indent=2) + "\n" for path, content in found.items()}
+
+
+def _console() -> Mapping[str, Any]:
+    """How an exported console is sent: as the service itself sends it."""
+    return {
+        "api_tag": API_TAG.format("%s"),
+        "cache": {"changing": static_files.REVALIDATED, "hashed": static_files.FOR_EVER},
+        "hashed": static_files.HASHED,
+        "types": static_files.TYPES,
+    }
 
 
 def _azure() -> Mapping[str, Any]:

@@ -39,6 +39,7 @@ INDEX = "index.html"
 HASHED = "assets/"
 """The folder whose files have a hash of their content in their names, as Vite lays them: they never change."""
 FOR_EVER = "public, max-age=31536000, immutable"
+REVALIDATED = "no-cache"
 METHODS = ("GET", "HEAD")
 
 
@@ -143,7 +144,7 @@ def answer(site: Site, request: Request) -> Response:
     if not name or not found:
         return Response(status_code=404)
     response = _response(found, request.headers)
-    response.headers["Cache-Control"] = FOR_EVER if name.startswith(HASHED) else "no-cache"
+    response.headers["Cache-Control"] = FOR_EVER if name.startswith(HASHED) else REVALIDATED
     return with_policy(response, site.policy)
 
 

@@ -3,6 +3,16 @@ output "api_url" {
   value       = local.api_url
 }
 
+output "console_url" {
+  description = "Where the console is; null where there is none."
+  value       = local.console_url
+}
+
+output "console_cdn_domain" {
+  description = "CloudFront's name of the console, for the DNS record of `console_domain`; null where there is none."
+  value       = one(aws_cloudfront_distribution.console[*].domain_name)
+}
+
 output "admin_key_arn" {
   description = "ARN of the secret that holds the admin's API key."
   value       = aws_secretsmanager_secret.this["admin-key"].arn

@@ -103,6 +103,28 @@ variable "api_url" {
   }
 }
 
+variable "console_folder" {
+  description = "Folder that `skylift ui export FOLDER` wrote: the console is served from it, by CloudFront, with the API beside it. Null: no console."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.console_folder == null || try(strcontains(file("${var.console_folder}/index.html"), format(jsondecode(file("${path.module}/console.json")).api_tag, "/api")), false)
+    error_message = "The folder holds no console that finds the API at /api: write it by `skylift ui export FOLDER`, without --api-url."
+  }
+}
+
+variable "console_domain" {
+  description = "A name of yours for the console, and the ARN of its certificate in us-east-1; point the name at the output `console_cdn_domain`. Null: CloudFront's own name."
+  type        = object({ name = string, certificate_arn = string })
+  default     = null
+
+  validation {
+    condition     = var.console_domain == null || (var.console_folder != null && can(regex("^[a-z0-9-]+(\\.[a-z0-9-]+)+$", var.console_domain.name)) && can(regex("^arn:[a-z-]+:acm:us-east-1:[0-9]{12}:certificate/", var.console_domain.certificate_arn)))
+    error_message = "Give a name such as console.example.com and the ARN of a certificate in us-east-1, which is where CloudFront looks, together with console_folder."
+  }
+}
+
 variable "settings" {
   description = "More settings of Skylift, such as { SKYLIFT_LATE_AFTER = \"30\" }."
   type        = map(string)

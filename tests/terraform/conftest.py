@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
 import pytest
 
+from skylift.ui_export import export_console
 from skylift_functions.aws import PLATFORM
 from tests.support.service import serving
 from tests.terraform.workspace import ROOT, TERRAFORM, Workspace, binary, providers, types_in
 
+Export = Callable[[str], Path]
 Open = Callable[[Path], Workspace]
 TOKEN_SECRET = "as-hunter2"
 
@@ -56,6 +60,24 @@ def pools_of(service: str) -> list[str]:
     """The names of the service's pools."""
     found = httpx.post(f"{service}/work_pools/filter", json={}, timeout=30).raise_for_status().json()
     return [each["name"] for each in found]
+
+
+@pytest.fixture
+def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Export:
+    """A folder that `skylift ui export` writes of a console as Vite lays it, which need not be built for that."""
+    built = tmp_path / "built"
+    (built / "assets").mkdir(parents=True)
+    shutil.copy(ROOT / "console" / "index.html", built)
+    shutil.copy(ROOT / "console" / "public" / "favicon.svg", built)
+    (built / "assets" / "index-BH1dhhvP.js").write_text("1")
+    monkeypatch.setattr("skylift.api.sites.console_folder", lambda: built)
+
+    def export(api_url: str) -> Path:
+        folder = tmp_path / f"console-{hashlib.sha256(api_url.encode()).hexdigest()[:8]}"
+        export_console(folder, api_url)
+        return folder
+
+    return export
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet
 from policy_sentry.querying.actions import get_action_data
 from sqlalchemy import make_url
 
+from skylift.api import sites, static_files
 from skylift_functions.aws import PLATFORM, dsql
 from tests.clouds.aws_backends import BACKENDS
 from tests.clouds.ecs_events import event_of
@@ -21,7 +22,8 @@ from tests.clouds.lambda_runtime import Function
 from tests.functions.aws.bench import batch, due_body
 from tests.functions.aws.world import TICK, World, open_world
 from tests.functions.workload import API_KEY
-from tests.terraform.workspace import ROOT, TERRAFORM, Workspace, planned_resources
+from tests.terraform.conftest import Export
+from tests.terraform.workspace import ROOT, TERRAFORM, TerraformError, Workspace, planned_resources
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
 
@@ -118,6 +120,70 @@ def test_each_role_may_do_what_the_platform_says_and_no_more(stated: Planned) ->
         granted = {(action, on) for grant in statements for action in grant["Action"] for on in grant["Resource"]}
         assert granted == expected
         assert all(grant["Effect"] == "Allow" for grant in statements)
+
+
+def test_the_console_is_on_one_host_with_the_api(served: Mapping[str, str], tmp_path: Path, exported: Export) -> None:
+    """Files are sent as the service sends them, by CloudFront alone, and what begins with /api is the API's."""
+    terraform = Workspace(MODULE, served, tmp_path)
+    terraform.init()
+    folder = exported("/api")
+    terraform.apply("-var-file=tests/values.tfvars", f"-var=console_folder={folder}")
+    state = terraform.state()
+    made = managed(state)
+    sent = of(made, "aws_s3_object.console")
+    assert {name: (each["content_type"], each["cache_control"]) for name, each in sent.items()} == {
+        "index.html": ("text/html; charset=utf-8", "no-cache"),
+        "favicon.svg": ("image/svg+xml", "no-cache"),
+        "assets/index-BH1dhhvP.js": ("text/javascript; charset=utf-8", static_files.FOR_EVER),
+    }
+    cdn = made["aws_cloudfront_distribution.console"]
+    assert state["outputs"]["console_url"]["value"] == f"https://{cdn['domain_name']}/"
+    for each in of(made, "aws_lambda_function.this").values():
+        assert each["environment"][0]["variables"]["SKYLIFT_CONSOLE_URL"] == f"https://{cdn['domain_name']}/"
+    (files,) = cdn["default_cache_behavior"]
+    calls = {each["path_pattern"]: each for each in cdn["ordered_cache_behavior"]}
+    assert {"/api/*", "/hooks/*"} == {*calls}
+    origins = {each["origin_id"]: each for each in cdn["origin"]}
+    assert (
+        origins[files["target_origin_id"]]["domain_name"]
+        == made["aws_s3_bucket.console"]["bucket_regional_domain_name"]
+    )
+    for each in calls.values():
+        api = f"https://{origins[each['target_origin_id']]['domain_name']}"
+        assert api == made["aws_apigatewayv2_api.this"]["api_endpoint"]
+        assert {"GET", "POST", "PUT", "PATCH", "DELETE"} <= {*each["allowed_methods"]}
+    (reader,) = json.loads(made["aws_s3_bucket_policy.console"]["policy"])["Statement"]
+    assert reader["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert reader["Condition"] == {"StringEquals": {"AWS:SourceArn": cdn["arn"]}}
+    (headers,) = made["aws_cloudfront_response_headers_policy.console"]["security_headers_config"]
+    assert headers["content_security_policy"][0]["content_security_policy"] == sites.CONSOLE_POLICY
+
+
+def test_the_console_may_have_a_name_of_the_users(served: Mapping[str, str], tmp_path: Path, exported: Export) -> None:
+    terraform = Workspace(MODULE, served, tmp_path)
+    terraform.init()
+    certificate = "arn:aws:acm:us-east-1:123456789012:certificate/0a"
+    domain = json.dumps({"name": "console.example.com", "certificate_arn": certificate})
+    plan = terraform.plan(
+        "-var-file=tests/values.tfvars", f"-var=console_folder={exported('/api')}", f"-var=console_domain={domain}"
+    )
+    cdn = planned_resources(plan)["aws_cloudfront_distribution.console[0]"]
+    (shown,) = cdn["viewer_certificate"]
+    assert (cdn["aliases"], shown["acm_certificate_arn"]) == (["console.example.com"], certificate)
+    assert shown["minimum_protocol_version"] == "TLSv1.2_2021"
+    assert plan["planned_values"]["outputs"]["console_url"]["value"] == "https://console.example.com/"
+
+
+def test_a_console_for_another_host_is_refused(served: Mapping[str, str], tmp_path: Path, exported: Export) -> None:
+    terraform = Workspace(MODULE, served, tmp_path)
+    terraform.init()
+    folder = exported("https://skylift.example/api")
+    with pytest.raises(TerraformError, match="without --api-url"):
+        terraform.plan("-var-file=tests/values.tfvars", f"-var=console_folder={folder}")
+
+
+def test_no_console_unless_asked_for(stated: Planned) -> None:
+    assert not [each for each in stated if each.endswith(".console") or "cloudfront" in each or "s3" in each]
 
 
 def test_the_database_may_be_dsql(served: Mapping[str, str], tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ run "mistakes_are_refused" {
     admin_key_version    = 0.5
     secret_recovery_days = 3
     api_url              = "http://skylift.example"
+    console_folder       = "nowhere"
     settings             = { SKYLIFT_API_KEY = "hunter2" }
     log_level            = "loud"
     log_retention_days   = 2
@@ -121,6 +122,7 @@ run "mistakes_are_refused" {
     var.admin_key_version,
     var.secret_recovery_days,
     var.api_url,
+    var.console_folder,
     var.settings,
     var.log_level,
     var.log_retention_days,
@@ -156,4 +158,14 @@ run "a_database_is_made_or_given" {
   }
 
   expect_failures = [var.create_dsql]
+}
+
+run "a_domain_is_for_a_console" {
+  command = plan
+
+  variables {
+    console_domain = { name = "console.example.com", certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/a" }
+  }
+
+  expect_failures = [var.console_domain]
 }

@@ -31,6 +31,12 @@ variable "packages_dir" {
   default     = "../../../../dist"
 }
 
+variable "console_folder" {
+  description = "What `skylift ui export FOLDER` wrote; null: no console."
+  type        = string
+  default     = null
+}
+
 resource "aws_sns_topic" "alarms" {
   name              = "skylift-alarms"
   kms_master_key_id = "alias/aws/sns"
@@ -39,14 +45,20 @@ resource "aws_sns_topic" "alarms" {
 module "skylift" {
   source = "../.."
 
-  packages_dir  = var.packages_dir
-  database_url  = var.database_url
-  alarm_actions = [aws_sns_topic.alarms.arn]
+  packages_dir   = var.packages_dir
+  database_url   = var.database_url
+  console_folder = var.console_folder
+  alarm_actions  = [aws_sns_topic.alarms.arn]
 }
 
 output "api_url" {
   description = "Where the API is."
   value       = module.skylift.api_url
+}
+
+output "console_url" {
+  description = "Where the console is; null where there is none."
+  value       = module.skylift.console_url
 }
 
 output "admin_key_arn" {
