@@ -24,10 +24,10 @@ locals {
   api_url = var.api_url != "" ? var.api_url : "${aws_apigatewayv2_api.this.api_endpoint}/api"
 
   variables = merge(
+    { for url in compact([local.console_url]) : "SKYLIFT_CONSOLE_URL" => url },
     var.settings,
     { for verb, queue in aws_sqs_queue.wakeups : "SKYLIFT_QUEUE_${upper(verb)}" => queue.url },
     { for url in local.dsql_urls : "SKYLIFT_DATABASE_URL" => url },
-    { for url in compact([local.console_url]) : "SKYLIFT_CONSOLE_URL" => url },
     { for name, arn in { SKYLIFT_DATABASE_URL_FROM = local.database_url_arn } : name => arn if !var.create_dsql },
     {
       SKYLIFT_API_URL         = local.api_url

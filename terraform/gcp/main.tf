@@ -21,6 +21,7 @@ locals {
 
   mounts = { for variable, secret in local.references : variable => "/etc/skylift/${secret}" }
   common = merge(
+    local.console_settings,
     var.settings,
     { for variable, path in local.mounts : variable => "${path}/value" },
     { for verb in keys(local.woken) : "SKYLIFT_QUEUE_${upper(verb)}" => "projects/${var.project}/locations/${var.region}/queues/${var.name}-${verb}" },

@@ -12,12 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
+from skylift.api import static_files
 from skylift_functions.gcp import PLATFORM
 from skylift_functions.gcp.platform import ROLES
 from tests.clouds.google_functions import Function
 from tests.functions.gcp.world import World, open_world
 from tests.functions.workload import API_KEY
-from tests.terraform.workspace import ROOT, TERRAFORM, Workspace
+from tests.terraform.conftest import Export
+from tests.terraform.workspace import ROOT, TERRAFORM, TerraformError, Workspace
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
 
@@ -40,7 +42,11 @@ def stated(served: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) 
     assert "made-up-result" not in text, "no key that was made is in the state"
     said = apply(terraform, {})
     assert "0 added, 0 changed, 0 destroyed" in said, "without the URL nothing is done about it"
-    managed = (each for each in json.loads(text)["resources"] if each["mode"] == "managed")
+    return made_in(json.loads(text))
+
+
+def made_in(state: Mapping[str, Any]) -> Made:
+    managed = (each for each in state["resources"] if each["mode"] == "managed")
     return {
         f"{each['type']}.{each['name']}": {
             str(made.get("index_key", "")): made["attributes"] for made in each["instances"]
@@ -105,6 +111,40 @@ def test_what_calls_them_is_as_the_platform_has_it(stated: Made) -> None:
         assert call.get("uri", call.get("push_endpoint")) == url
         (token,) = call["oidc_token"]
         assert (token["service_account_email"], token["audience"]) == (email("skylift-invoker"), url)
+
+
+def test_the_console_is_in_a_public_bucket_with_an_origin_of_its_own(
+    served: Mapping[str, str], tmp_path: Path, exported: Export
+) -> None:
+    """The API is where the page looks for it, and lets it in. A page that looks elsewhere is told where."""
+    terraform = Workspace(MODULE, served, tmp_path)
+    terraform.init()
+    values = "-var-file=tests/values.tfvars"
+    with pytest.raises(TerraformError) as refused:
+        terraform.plan(values, f"-var=console_folder={exported('/api')}")
+    (url,) = re.findall(r"--api-url\W+(https://\S+/api)", str(refused.value))
+    terraform.apply(values, f"-var=console_folder={exported(url)}")
+    state = terraform.state()
+    made = made_in(state)
+    assert state["outputs"]["api_url"]["value"] == url
+    bucket = made["google_storage_bucket.console"]["0"]["name"]
+    origin = f"https://{bucket}.storage.googleapis.com"
+    for function in functions(made).values():
+        told = config(function)["environment_variables"]
+        assert told["SKYLIFT_CONSOLE_URL"] == state["outputs"]["console_url"]["value"] == f"{origin}/index.html"
+        assert json.loads(told["SKYLIFT_UI_ORIGINS"]) == [origin]
+    sent = made["google_storage_bucket_object.console"]
+    assert {name: (each["bucket"], each["content_type"], each["cache_control"]) for name, each in sent.items()} == {
+        "index.html": (bucket, "text/html; charset=utf-8", "no-cache"),
+        "favicon.svg": (bucket, "image/svg+xml", "no-cache"),
+        "assets/index-BH1dhhvP.js": (bucket, "text/javascript; charset=utf-8", static_files.FOR_EVER),
+    }
+    readers = made["google_storage_bucket_iam_member.console"]["0"]
+    assert (readers["role"], readers["member"]) == ("roles/storage.legacyObjectReader", "allUsers")
+
+
+def test_no_console_unless_asked_for(stated: Made) -> None:
+    assert not [each for each in stated if each.endswith(".console")]
 
 
 def test_nobody_but_the_invoker_may_call_what_is_not_public(stated: Made) -> None:

@@ -84,6 +84,7 @@ run "mistakes_are_refused" {
     database_url_secret   = "skylift-database"
     admin_key_version     = 0.5
     api_url               = "http://skylift.example"
+    console_folder        = "nowhere"
     settings              = { SKYLIFT_IAM_CHECKED = "true" }
     log_level             = "loud"
     log_retention_days    = 0
@@ -107,6 +108,7 @@ run "mistakes_are_refused" {
     var.database_url_secret,
     var.admin_key_version,
     var.api_url,
+    var.console_folder,
     var.settings,
     var.log_level,
     var.log_retention_days,

@@ -33,6 +33,12 @@ variable "packages_dir" {
   default     = "../../../../dist"
 }
 
+variable "console_folder" {
+  description = "What `skylift ui export FOLDER --api-url …` wrote; null: no console."
+  type        = string
+  default     = null
+}
+
 provider "google" {
   project = var.project
 }
@@ -50,12 +56,18 @@ module "skylift" {
   region                = "europe-west1"
   packages_dir          = var.packages_dir
   database_url          = var.database_url
+  console_folder        = var.console_folder
   notification_channels = [google_monitoring_notification_channel.operators.id]
 }
 
 output "api_url" {
   description = "Where the API is."
   value       = module.skylift.api_url
+}
+
+output "console_url" {
+  description = "Where the console is; null where there is none."
+  value       = module.skylift.console_url
 }
 
 output "admin_key_secret" {
