@@ -79,7 +79,7 @@ def files() -> dict[Path, str]:
     found |= _container_instance(TERRAFORM / "pools" / "container_instance")
     found |= _cloud_run(TERRAFORM / "pools" / "cloud_run")
     found[TERRAFORM / "gcp" / "functions.json"] = _gcp()
-    found[TERRAFORM / "gcp" / "console.json"] = _console()
+    found |= {TERRAFORM / cloud / "console.json": _console() for cloud in ("azure", "gcp")}
     found[aws / "console.json"] = {**_console(), "policy": sites.CONSOLE_POLICY}
     return {path: json.dumps(content, indent=2) + "\n" for path, content in found.items()}
 

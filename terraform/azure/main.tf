@@ -16,6 +16,7 @@ locals {
   api_url = var.api_url != "" ? var.api_url : "${local.host}/api"
 
   settings = merge(
+    local.console_settings,
     var.settings,
     {
       SKYLIFT_API_URL           = local.api_url

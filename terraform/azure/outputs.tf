@@ -3,6 +3,11 @@ output "api_url" {
   value       = local.api_url
 }
 
+output "console_url" {
+  description = "Where the console is; null where there is none."
+  value       = local.console_url
+}
+
 output "admin_key_id" {
   description = "Address of the secret that holds the admin's API key, for `az keyvault secret show --id`."
   value       = azurerm_key_vault_secret.admin_key.versionless_id

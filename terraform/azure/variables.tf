@@ -85,6 +85,17 @@ variable "api_url" {
   }
 }
 
+variable "console_folder" {
+  description = "Folder that `skylift ui export FOLDER --api-url URL` wrote, with what the output `api_url` says: the console is served from the static website of a storage account. Null: no console."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.console_folder == null || try(fileexists("${var.console_folder}/index.html"), false)
+    error_message = "The folder holds no console: write it by `skylift ui export`."
+  }
+}
+
 variable "settings" {
   description = "More settings of Skylift, such as { SKYLIFT_LATE_AFTER = \"30\" }."
   type        = map(string)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from skylift.api import static_files
 from skylift_functions.azure import PLATFORM
 from skylift_functions.azure.installation import opened
 from skylift_functions.azure.platform import CONNECTION, QUEUES, poison
 from tests.functions.azure.bench import FUNCTIONS
-from tests.terraform.workspace import ROOT, TERRAFORM, Workspace
+from tests.terraform.conftest import Export
+from tests.terraform.workspace import ROOT, TERRAFORM, TerraformError, Workspace
 
 pytestmark = [pytest.mark.terraform, pytest.mark.timeout(300)]
 
@@ -33,7 +37,11 @@ def stated(served: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) 
     assert "made-up-result" not in text, "no key that was made is in the state"
     said = apply(terraform, {})
     assert "0 added, 0 changed, 0 destroyed" in said, "without the URL nothing is done about it"
-    managed = (each for each in json.loads(text)["resources"] if each["mode"] == "managed")
+    return made_in(json.loads(text))
+
+
+def made_in(state: Mapping[str, Any]) -> Stated:
+    managed = (each for each in state["resources"] if each["mode"] == "managed")
     return {f"{each['type']}.{each['name']}": [made["attributes"] for made in each["instances"]] for each in managed}
 
 
@@ -95,3 +103,40 @@ def test_the_app_finds_all_that_it_needs_in_its_settings(
     here = opened(settings)
     assert here.parts.settings.api_key == "k"
     here.parts.store.close()
+
+
+def test_the_console_is_the_website_of_an_account_of_its_own(
+    served: Mapping[str, str], tmp_path: Path, exported: Export
+) -> None:
+    """The API is where the page looks for it, and lets it in. A page that looks elsewhere is told where."""
+    terraform = Workspace(MODULE, served, tmp_path)
+    terraform.init()
+    values = ("-var-file=tests/values.tfvars", "-var=name=skylift-console")
+    with pytest.raises(TerraformError) as refused:
+        terraform.plan(*values, f"-var=console_folder={exported('/api')}")
+    (url,) = re.findall(r"--api-url\W+(https://\S+/api)", str(refused.value))
+    terraform.apply(*values, f"-var=console_folder={exported(url)}")
+    state = terraform.state()
+    made = made_in(state)
+    assert state["outputs"]["api_url"]["value"] == url
+    account = one(made, "azurerm_storage_account.console")
+    assert re.fullmatch("[a-z0-9]{3,24}", account["name"])
+    assert account["name"] != one(made, "azurerm_storage_account.this")["name"]
+    page = account["primary_web_endpoint"]
+    told = one(made, "azurerm_function_app_flex_consumption.this")["app_settings"]
+    assert told["SKYLIFT_CONSOLE_URL"] == state["outputs"]["console_url"]["value"] == page
+    assert json.loads(told["SKYLIFT_UI_ORIGINS"]) == [page.removesuffix("/")]
+    assert one(made, "azurerm_storage_account_static_website.console")["storage_account_id"] == account["id"]
+    web = f"{account['id']}/blobServices/default/containers/$web"
+    assert {
+        each["name"]: (each["storage_container_id"], each["content_type"], each["cache_control"])
+        for each in made["azurerm_storage_blob.console"]
+    } == {
+        "index.html": (web, "text/html; charset=utf-8", "no-cache"),
+        "favicon.svg": (web, "image/svg+xml", "no-cache"),
+        "assets/index-BH1dhhvP.js": (web, "text/javascript; charset=utf-8", static_files.FOR_EVER),
+    }
+
+
+def test_no_console_unless_asked_for(stated: Stated) -> None:
+    assert not [each for each in stated if "console" in each]

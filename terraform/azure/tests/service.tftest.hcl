@@ -89,6 +89,7 @@ run "mistakes_are_refused" {
     admin_key_version      = 0.5
     secret_recovery_days   = 3
     api_url                = "http://skylift.example"
+    console_folder         = "nowhere"
     settings               = { SKYLIFT_API_KEY = "hunter2" }
     log_level              = "loud"
     log_retention_days     = 2
@@ -112,6 +113,7 @@ run "mistakes_are_refused" {
     var.admin_key_version,
     var.secret_recovery_days,
     var.api_url,
+    var.console_folder,
     var.settings,
     var.log_level,
     var.log_retention_days,

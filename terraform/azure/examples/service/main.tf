@@ -47,6 +47,12 @@ variable "packages_dir" {
   default     = "../../../../dist"
 }
 
+variable "console_folder" {
+  description = "What `skylift ui export FOLDER --api-url …` wrote; null: no console."
+  type        = string
+  default     = null
+}
+
 variable "pool_identity_ids" {
   description = "Identities of the pools, once there are some."
   type        = list(string)
@@ -59,12 +65,18 @@ module "skylift" {
   location          = "westeurope"
   packages_dir      = var.packages_dir
   database_url      = var.database_url
+  console_folder    = var.console_folder
   pool_identity_ids = var.pool_identity_ids
 }
 
 output "api_url" {
   description = "Where the API is."
   value       = module.skylift.api_url
+}
+
+output "console_url" {
+  description = "Where the console is; null where there is none."
+  value       = module.skylift.console_url
 }
 
 output "admin_key_id" {
