@@ -15,6 +15,7 @@ from skylift_functions.azure import PLATFORM
 from skylift_functions.azure.installation import opened
 from skylift_functions.azure.platform import CONNECTION, QUEUES, poison
 from tests.functions.azure.bench import FUNCTIONS
+from tests.functions.workload import API_KEY
 from tests.terraform.conftest import Export
 from tests.terraform.workspace import ROOT, TERRAFORM, TerraformError, Workspace
 
@@ -98,10 +99,12 @@ def test_the_app_finds_all_that_it_needs_in_its_settings(
     assert one(stated, "azurerm_function_app_flex_consumption.this")["runtime_version"] == "3.13"
     monkeypatch.setattr(
         "skylift_functions.azure.references.read",
-        lambda reference, variable, env: {"SKYLIFT_DATABASE_URL_FROM": f"sqlite:///{tmp_path}/a.db"}.get(variable, "k"),
+        lambda reference, variable, env: {"SKYLIFT_DATABASE_URL_FROM": f"sqlite:///{tmp_path}/a.db"}.get(
+            variable, API_KEY
+        ),
     )
     here = opened(settings)
-    assert here.parts.settings.api_key == "k"
+    assert here.parts.settings.api_key == API_KEY
     here.parts.store.close()
 
 
