@@ -21,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from skylift.store import Store
+from skylift.store.schema_version import HEAD
 from skylift.store.tables import metadata
 from tests.clouds.audit import AUDIT, SECRETS
 from tests.clouds.dsql import LocalDsql
@@ -91,6 +92,7 @@ class Databases:
                 [name],
             )
             conn.execute(("TRUNCATE " + ", ".join(metadata.tables)).encode())
+            conn.execute("UPDATE alembic_version SET version_num = %s", [HEAD])
         self._spare.append(name)
 
     def _through_dsql(self, server: PostgresServer, name: str) -> str:

@@ -27,7 +27,7 @@ def test_faults_on_one_target_never_overlap() -> None:
             free_at[fault.target] = fault.at + fault.lasts
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(200)
 def test_a_short_storm(tmp_path: Path) -> None:
     """Dispatchers, API and database are struck; there is no cloud but this machine."""
     seconds = 6.0

@@ -68,7 +68,8 @@ def test_a_tick_against_a_change_of_its_deployment(place: Installation, change: 
     assert explore(place.store, works, prepare, check, tables=("schedule_slots",)) >= 2
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.long
+@pytest.mark.timeout(600)
 def test_what_becomes_due_beside_a_dispatch_is_never_without_a_wakeup(place: Installation) -> None:
     """The dispatch takes the planned wakeup for its own: a run that it did not see must bring another."""
     pool = place.pool()

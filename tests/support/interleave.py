@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,6 +89,8 @@ class Stepper:
 
     def __init__(self, store: Store, tables: Sequence[str]) -> None:
         self.store, self.change, self.tables = store, threading.Condition(), tables
+        # Threads of one process queue up for an SQLite file; here each stands for a process of its own.
+        self._turn, store._turn = store._turn, nullcontext()
         event.listen(store.engine, "before_cursor_execute", self._before)
         event.listen(store.engine, "commit", self._at_commit)
         event.listen(store.engine, "begin", self._at_begin, insert=True)
@@ -96,6 +99,7 @@ class Stepper:
         event.remove(self.store.engine, "before_cursor_execute", self._before)
         event.remove(self.store.engine, "commit", self._at_commit)
         event.remove(self.store.engine, "begin", self._at_begin)
+        self.store._turn = self._turn
 
     def _before(self, conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         if statement.startswith("BEGIN") or any(f" {table}" in statement for table in self.tables):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -57,8 +59,7 @@ class Database:
 
     def kill(self) -> None:
         """All of its processes, without any last work."""
-        for each in self._processes():
-            each.kill()
+        self._each(psutil.Process.kill)
         psutil.wait_procs(self._processes(), timeout=10)
 
     def start(self) -> None:
@@ -66,12 +67,10 @@ class Database:
         self._server.ensure_postgres_running()
 
     def pause(self) -> None:
-        for each in self._processes():
-            each.suspend()
+        self._each(psutil.Process.suspend)
 
     def go_on(self) -> None:
-        for each in self._processes():
-            each.resume()
+        self._each(psutil.Process.resume)
 
     def close(self) -> None:
         self.kill()
@@ -81,6 +80,11 @@ class Database:
         with psycopg.connect(self.url) as conn:
             host, port = conn.info.host, conn.info.port
         return f"{host}/.s.PGSQL.{port}"
+
+    def _each(self, do: Callable[[psutil.Process], None]) -> None:
+        for process in self._processes():
+            with suppress(psutil.NoSuchProcess):  # it has ended meanwhile: its client was killed
+                do(process)
 
     def _processes(self) -> list[psutil.Process]:
         """The postmaster first."""

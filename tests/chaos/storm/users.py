@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -51,6 +52,7 @@ class Users:
     _scheduled: dict[str, datetime] = field(default_factory=dict)
     """The first slot of each deployment with a schedule."""
     _under_way: list[Future[None]] = field(default_factory=list)
+    _leaving: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         limits = httpx.Limits(max_connections=64)
@@ -125,7 +127,7 @@ class Users:
         until, answered = time.monotonic() + self.patience, False
         if act.what == "cancel":
             self.asked["cancelled"].append(act.key)
-        while not answered and time.monotonic() < until:
+        while not answered and time.monotonic() < until and not self._leaving.is_set():
             try:
                 answered = getattr(self, f"_{act.what}")(act)
             except httpx.HTTPError:
@@ -216,5 +218,6 @@ class Users:
                 first += timedelta(seconds=SCHEDULED_EVERY)
 
     def close(self) -> None:
-        self.threads.shutdown()
+        self._leaving.set()
+        self.threads.shutdown(cancel_futures=True)
         self.http.close()
