@@ -1,5 +1,5 @@
 import { Suspense } from "preact/compat";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ApiError, connection, signedIn } from "./api/client";
 import { recall, session, signOut } from "./api/session";
 import { KEYS, listen, PLACES } from "./keyboard";
@@ -49,7 +49,8 @@ function Shell() {
   const [isHelping, setHelping] = useState(false);
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
-  useEffect(() => listen(() => setHelping(true)), []);
+  // Before the first paint: what is seen takes keys.
+  useLayoutEffect(() => listen(() => setHelping(true)), []);
   // A new page takes the focus and starts at its top; a tab of the same page does not.
   const page = path.split("/").slice(0, 3).join("/");
   useEffect(() => {

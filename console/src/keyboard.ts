@@ -26,7 +26,7 @@ const PATIENCE = 1_200;
 
 /** `help` opens the list of keys. Returns how to stop listening. */
 export function listen(help: () => void): () => void {
-  let waitsSince = 0;
+  let waitsSince = -Infinity;
   function press(event: KeyboardEvent) {
     const target = event.target as HTMLElement;
     if (event.key === "Escape" && isField(target)) {
@@ -36,7 +36,7 @@ export function listen(help: () => void): () => void {
     if (event.ctrlKey || event.metaKey || event.altKey || isField(target) || document.querySelector("dialog[open]"))
       return;
     if (event.timeStamp - waitsSince < PATIENCE) {
-      waitsSince = 0;
+      waitsSince = -Infinity;
       const place = PLACES.find(([key]) => key === event.key);
       if (place) {
         event.preventDefault();
