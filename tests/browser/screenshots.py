@@ -28,6 +28,7 @@ SIZE: ViewportSize = {"width": 1240, "height": 760}
 PATIENCE = 30_000
 MOST = 150_000
 """Bytes of one picture."""
+KEY = "hunter2-of-the-screenshots"
 LEFT_OUT = ("run-details", "run-variables", "pool-template")
 """Pages that show nothing that others do not."""
 
@@ -70,6 +71,14 @@ def take(browser: Browser, place: Place, paths: dict[str, str]) -> None:
         context.close()
 
 
+def take_login(browser: Browser) -> None:
+    """Of a service that asks for a key."""
+    with tempfile.TemporaryDirectory() as home, serving(Path(home), How.PLAIN, SKYLIFT_API_KEY=KEY) as service:
+        place = Place(service, KEY)
+        take(browser, place, {"login": "/"})
+        place.close()
+
+
 def main() -> None:
     with _cloud() as cloud, tempfile.TemporaryDirectory() as home, serving(Path(home), How.PLAIN) as service:
         place = Place(service)
@@ -77,6 +86,7 @@ def main() -> None:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
             take(browser, place, {name: path for name, path in paths.items() if name not in LEFT_OUT})
+            take_login(browser)
             browser.close()
         place.close()
 
