@@ -5,9 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from skylift.api import scopes
+from skylift.api.callers import Caller, CallerDep
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.api.routing import Router
-from skylift.api.scopes import Caller, CallerDep
 from skylift.models.artifacts import Artifact, ArtifactCollection, ArtifactCreate, ArtifactUpdate
 from skylift.parts import Parts
 from skylift.store import artifacts

@@ -8,9 +8,9 @@ from uuid import UUID
 from fastapi import Depends, Response
 
 from skylift.api import scopes
+from skylift.api.callers import Caller, CallerDep
 from skylift.api.deps import Filter, FilterBody, PartsDep
 from skylift.api.routing import Router
-from skylift.api.scopes import Caller, CallerDep
 from skylift.models.api_keys import Role
 from skylift.models.stored_values import (
     BlockDocumentCreate,

@@ -12,10 +12,10 @@ from sqlalchemy import Row
 
 from skylift import new_runs
 from skylift.api import scopes, views
+from skylift.api.callers import CallerDep
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.api.pages import BulkBody, Deleted, Page, PageBody, matching_ids, read_page
 from skylift.api.routing import Router
-from skylift.api.scopes import CallerDep
 from skylift.errors import InvalidError
 from skylift.models.base import Instant, Wire
 from skylift.models.flows import (

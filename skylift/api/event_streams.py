@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.websockets import WebSocketDisconnect
 
+from skylift.api import callers
 from skylift.api import events as rest
-from skylift.api import scopes
 from skylift.api.routing import Router
 from skylift.api.sockets import FAULT, REFUSED, TRY_LATER, Connection, Greeted, while_open
 from skylift.errors import ForbiddenError, InvalidError, SkyliftError
@@ -91,7 +91,7 @@ async def _stored(connection: Connection, batch: list[Event]) -> bool:
     """Whether the batch is stored; if not, the connection is closed."""
 
     def work(tx: Tx) -> bool:
-        caller = scopes.still(tx, connection.caller)
+        caller = callers.still(tx, connection.caller)
         if caller:
             rest.store(tx, caller, batch)
         return caller is not None

@@ -11,9 +11,9 @@ from uuid import UUID
 from fastapi import Body, Query, Request
 
 from skylift.api import scopes
+from skylift.api.callers import Caller, CallerDep
 from skylift.api.deps import PartsDep
 from skylift.api.routing import Router
-from skylift.api.scopes import Caller, CallerDep
 from skylift.errors import InvalidError
 from skylift.models.event_filters import EventFilter
 from skylift.models.events import Event, EventCount, EventPage

@@ -5,9 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from skylift.api import scopes
+from skylift.api.callers import CallerDep
 from skylift.api.deps import PartsDep
 from skylift.api.routing import Router
-from skylift.api.scopes import CallerDep
 from skylift.models.states import State
 from skylift.store import runs
 

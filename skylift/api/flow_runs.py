@@ -9,9 +9,9 @@ from fastapi import Body, Response
 
 from skylift import new_runs, resume
 from skylift.api import scopes, views
+from skylift.api.callers import CallerDep
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.api.routing import Router
-from skylift.api.scopes import CallerDep
 from skylift.errors import ForbiddenError
 from skylift.models.base import JsonObject
 from skylift.models.runs import (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from skylift.api import scopes
+from skylift.api.callers import CallerDep
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.api.routing import Router
-from skylift.api.scopes import CallerDep
 from skylift.errors import ForbiddenError
 from skylift.models.api_keys import Role
 from skylift.models.runs import Log, LogCreate

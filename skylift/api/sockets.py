@@ -16,7 +16,7 @@ from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from skylift.api import strangers
-from skylift.api.scopes import Caller, identify, secret_of
+from skylift.api.callers import Caller, identify, secret_of
 from skylift.errors import ForbiddenError, InvalidError, UnauthorizedError
 from skylift.ids import RUN_TOKEN_PREFIX
 from skylift.models.api_keys import Role

@@ -7,11 +7,11 @@ from uuid import UUID
 from fastapi import Response
 
 from skylift.api import scopes
+from skylift.api.callers import CallerDep
 from skylift.api.deps import FilterBody, PartsDep
 from skylift.api.histories import HistoryBody
 from skylift.api.pages import Page, PageBody, read_page
 from skylift.api.routing import Router
-from skylift.api.scopes import CallerDep
 from skylift.models.runs import HistoryInterval, OrchestrationResult, SetState
 from skylift.models.states import State
 from skylift.models.task_runs import TaskRun, TaskRunCreate, TaskRunUpdate

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from skylift.api import create_app
-from skylift.api.scopes import CONSOLE_HEADER, COOKIE
+from skylift.api.callers import CONSOLE_HEADER, COOKIE
 from skylift.ids import RUN_TOKEN_PREFIX
 from skylift.models.api_keys import ApiKeyCreate, Role
 from skylift.sessions import LASTS

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-from skylift.api import scopes
+from skylift.api import callers, scopes
 from skylift.api.app import ROUTERS
 from skylift.api.scopes import Scope
 from skylift.ids import RUN_TOKEN_PREFIX, new_id, new_token, token_hash
@@ -182,7 +182,7 @@ class TestWhatIsInSight:
             f"artifacts/{world.theirs['artifact_id']}",
             f"artifacts/{MARK}/latest",
         ):
-            refused(http.get(path), 403, scopes.OWN_ONLY)
+            refused(http.get(path), 403, callers.OWN_ONLY)
         refused(http.get(f"task_runs/{new_id()}"), 404)
 
     def test_subflows_are_its_own(self, world: World, http: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from skylift.api import scopes
+from skylift.api import callers
 from skylift.errors import UnauthorizedError
 from skylift.ids import API_KEY_PREFIX, RUN_TOKEN_PREFIX, new_token
 from skylift.settings import Settings
@@ -31,9 +31,9 @@ def test_the_services_own_key_is_compared_in_the_same_time_whatever_is_wrong(
     monkeypatch.setattr(hmac, "compare_digest", compare)
     for secret in ("", "h", KEY[:-1], KEY + "x", "é", f"{API_KEY_PREFIX}x"):
         with pytest.raises(UnauthorizedError):
-            scopes.identify(api.place.parts, secret)
+            callers.identify(api.place.parts, secret)
         assert compared.pop() == (secret.encode(), KEY.encode())
-    assert scopes.identify(api.place.parts, KEY) == scopes.PERSON
+    assert callers.identify(api.place.parts, KEY) == callers.PERSON
 
 
 def test_others_are_found_by_a_digest_of_them(api: Api) -> None:

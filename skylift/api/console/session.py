@@ -7,9 +7,9 @@ from ipaddress import ip_address
 from fastapi import Request, Response
 
 from skylift import sessions
-from skylift.api import scopes
+from skylift.api import callers, scopes
+from skylift.api.callers import COOKIE, Caller, CallerDep
 from skylift.api.deps import PartsDep
-from skylift.api.scopes import COOKIE, Caller, CallerDep
 from skylift.api.tagged import TaggedRouter
 from skylift.errors import ForbiddenError
 from skylift.models.console.session import Auth, SessionCreate, SessionView
@@ -23,8 +23,8 @@ router = TaggedRouter(prefix="/skylift/session", tags=["Console"])
 def begin_session(parts: PartsDep, request: Request, body: SessionCreate, response: Response) -> SessionView:
     """Show an API key once; the answer brings an HttpOnly cookie that stands for it. Takes the header
     `X-Skylift-Console`, as everything that a session changes. 401: the key is not valid."""
-    scopes.must_come_from_console(request)
-    caller = scopes.identify(parts, body.api_key)
+    callers.must_come_from_console(request)
+    caller = callers.identify(parts, body.api_key)
     _must_be_person(caller)
     if not _asks_for_keys(parts, request):
         return SessionView(auth=Auth.NONE, role=caller.role, expires=None)
@@ -53,7 +53,7 @@ def read_session(parts: PartsDep, request: Request, caller: CallerDep) -> Sessio
 @router.delete("", status_code=204, dependencies=[scopes.OPEN])
 def end_session(request: Request, response: Response) -> None:
     """Forget the cookie. To end a session everywhere, revoke its key."""
-    scopes.must_come_from_console(request)
+    callers.must_come_from_console(request)
     response.delete_cookie(COOKIE, path=_path(request), httponly=True, samesite="strict", secure=not _is_local(request))
 
 
