@@ -93,7 +93,7 @@ def test_each_role_may_what_it_may_on_every_route(client: TestClient, keys: dict
     for method, path in GUARDED:
         needed = expected(method, path)
         for role, key in keys.items():
-            allowed = callers.ROLES.index(role) <= scopes.ROLES.index(needed)
+            allowed = callers.ROLES.index(role) <= callers.ROLES.index(needed)
             status = asked(client, method, path, key)
             if (status == 403) == allowed or status in (401, 500):
                 wrong.append((method, path, role, status))
