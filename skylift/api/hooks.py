@@ -41,8 +41,7 @@ class _Bare(Route):
         return handle
 
 
-router = Router(prefix="/hooks", tags=["Webhooks"])
-router.route_class = _Bare
+router = Router(prefix="/hooks", tags=["Webhooks"], route_class=_Bare)
 
 
 def install(app: FastAPI, parts: Parts) -> None:

@@ -23,8 +23,8 @@ class Route(APIRoute):
 class Router(APIRouter):
     """As FastAPI's, of such routes."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(route_class=Route, **options)
+    def __init__(self, *, route_class: type[Route] = Route, **options: Any) -> None:
+        super().__init__(route_class=route_class, **options)
 
 
 def _in_thread(endpoint: Callable[..., Any]) -> Callable[..., Any]:

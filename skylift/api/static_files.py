@@ -16,6 +16,8 @@ from starlette.datastructures import Headers
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from skylift.api.tagged import known_tags
+
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -163,7 +165,7 @@ def _path(scope: Scope) -> str:
 
 def _response(found: File, headers: Headers) -> Response:
     common = {"ETag": found.etag, "Vary": "Accept-Encoding"}
-    if found.etag in (each.strip() for each in headers.get("If-None-Match", "").split(",")):
+    if found.etag in known_tags(headers):
         return Response(status_code=304, headers=common)
     if not found.is_gzipped:
         return Response(found.body, media_type=found.media_type, headers=common)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
-from skylift.api.routing import Route
+from skylift.api.routing import Route, Router
 
 UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "As `If-None-Match` has it already"}}
 HEADERS = {"Cache-Control": "private, no-cache"}
@@ -34,17 +34,21 @@ class TaggedRoute(Route):
         return tagged
 
 
-class TaggedRouter(APIRouter):
+class TaggedRouter(Router):
     """As `skylift.api.routing.Router`, of such routes."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(route_class=TaggedRoute, **options)
 
 
+def known_tags(headers: Mapping[str, str]) -> set[str]:
+    """Of the answers that the caller has already: what `If-None-Match` names."""
+    return {each.strip() for each in headers.get("If-None-Match", "").split(",")}
+
+
 def _tagged(request: Request, response: Response) -> Response:
     tag = f'W/"{hashlib.blake2b(response.body, digest_size=12).hexdigest()}"'
-    known = {each.strip() for each in request.headers.get("If-None-Match", "").split(",")}
-    if known & {tag, "*"}:
+    if known_tags(request.headers) & {tag, "*"}:
         return Response(status_code=304, headers={"ETag": tag, **HEADERS})
     response.headers.update({"ETag": tag, **HEADERS})
     return response
