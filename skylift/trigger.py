@@ -123,10 +123,9 @@ class _Case:
 
 def _find(parts: Parts, webhook_ids: Iterable[UUID]) -> dict[UUID, Found]:
     with parts.store.reading() as tx:
-        hooks = prepared.every(tx, tables.webhooks.c.id, set(webhook_ids))
-        ids = {hook.deployment_id for hook in hooks}
-        deployments = {row.id: row for row in prepared.every(tx, tables.deployments.c.id, ids)}
-        return {hook.id: Found(hook, deployments.get(hook.deployment_id), tx.now) for hook in hooks}
+        hooks = prepared.by_id(tx, tables.webhooks, webhook_ids)
+        deployments = prepared.by_id(tx, tables.deployments, (hook.deployment_id for hook in hooks.values()))
+        return {each: Found(hook, deployments.get(hook.deployment_id), tx.now) for each, hook in hooks.items()}
 
 
 def _verified(found: Found, delivery: Delivery, unseal: Unseal) -> str | None:

@@ -6,12 +6,12 @@ be made is told before anything is written, so that it takes none of the others 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Row
+from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 
 from skylift import new_runs
@@ -65,8 +65,8 @@ class _Making:
         self.taken: dict[webhooks.Key, Receipt] = {}
         self.drafts: list[new_runs.Draft] = []
         self._receipts = webhooks.receipts(tx, {each.key for each in orders})
-        self._deployments = _by_id(tx, deployments.c.id, (each.hook.deployment_id for each in orders))
-        self._pools = _by_id(tx, work_pools.c.id, (each.work_pool_id for each in self._deployments.values()))
+        self._deployments = prepared.by_id(tx, deployments, (each.hook.deployment_id for each in orders))
+        self._pools = prepared.by_id(tx, work_pools, (each.work_pool_id for each in self._deployments.values()))
         keys = {key for each in orders if (key := self._idempotency_key(each))}
         self._runs = runs.ids_by_idempotency_key(tx, keys)
 
@@ -107,10 +107,6 @@ class _Making:
         deployment = self._deployments.get(order.hook.deployment_id)
         key = order.wanted.idempotency_key
         return (deployment.flow_id, key) if deployment and key else None
-
-
-def _by_id(tx: Tx, column: Column[Any], ids: Iterable[UUID | None]) -> dict[UUID, Row[Any]]:
-    return {row.id: row for row in prepared.every(tx, column, {each for each in ids if each})}
 
 
 def _run_of(order: Order) -> DeploymentRunCreate:

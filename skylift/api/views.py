@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Table
+from sqlalchemy import Row
 
 from skylift.models.flows import ConcurrencyOptions, Deployment, DeploymentLimit, DeploymentSchedule
 from skylift.models.pools import Status, WorkPool, WorkQueue
@@ -43,7 +43,7 @@ def _status(row: Row[Any], *, is_ready: bool) -> Status:
 
 def queues(tx: Tx, rows: Iterable[Row[Any]], providers: Providers) -> list[WorkQueue]:
     rows = list(rows)
-    owners = _by_id(tx, work_pools, {row.work_pool_id for row in rows})
+    owners = prepared.by_id(tx, work_pools, {row.work_pool_id for row in rows})
     limited = {row.work_pool_id for row in rows if row.concurrency_limit is not None}
     used = slots.by_pool(tx, [owners[each] for each in sorted(limited)])
     return [_queue(tx, row, owners[row.work_pool_id], providers, used.get(row.work_pool_id, {})) for row in rows]
@@ -120,7 +120,3 @@ def run_list(tx: Tx, rows: Sequence[Row[Any]]) -> list[FlowRun]:
 
 def run(tx: Tx, row: Row[Any]) -> FlowRun:
     return run_list(tx, [row])[0]
-
-
-def _by_id(tx: Tx, table: Table, ids: set[UUID]) -> dict[UUID, Row[Any]]:
-    return {row.id: row for row in prepared.every(tx, table.c.id, ids)}

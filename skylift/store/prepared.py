@@ -50,6 +50,11 @@ def every(tx: Tx, column: Column[Any], values: Iterable[Any]) -> list[Row[Any]]:
     return tx.all(_select_many(column), {"wanted": wanted}) if wanted else []
 
 
+def by_id(tx: Tx, table: Table, ids: Iterable[UUID | None]) -> dict[UUID, Row[Any]]:
+    """The rows of the table that have these ids; None is nobody's."""
+    return {row.id: row for row in every(tx, table.c.id, {each for each in ids if each})}
+
+
 def add(tx: Tx, table: Table, *rows: dict[str, Any]) -> None:
     """Insert rows; all have the same columns."""
     if rows:
