@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from skylift.registry import Providers
 from skylift.security.sealing import Sealer
 from skylift.settings import Settings
-from skylift.store import Store
+from skylift.store import Store, api_keys
 from skylift.wakeups import Wakeups
 
 
@@ -19,6 +19,11 @@ class Parts:
     store: Store
     providers: Providers
     sealer: Sealer
+
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether there is a key at all, expired or not: from the first one on, nobody gets in without."""
+        return bool(self.settings.api_key) or api_keys.are_there(self.store)
 
     @classmethod
     def embedded(cls, settings: Settings | None = None, *, wakeups: Wakeups | None = None) -> Parts:

@@ -16,7 +16,6 @@ from fastapi.responses import JSONResponse
 
 from skylift.api.static_files import Site
 from skylift.parts import Parts
-from skylift.store import api_keys
 
 PLACEHOLDER = b"/PREFECT_UI_SERVE_BASE_REPLACE_PLACEHOLDER"
 SETTINGS = "ui-settings"
@@ -42,8 +41,8 @@ def site(parts: Parts, folder: Path, path: str) -> Site:
     """The page, with this installation's API."""
 
     def tell(_request: Request) -> Response:
-        needs_key = bool(parts.settings.api_key) or api_keys.are_there(parts.store)
-        return JSONResponse(settings(path, "/api", needs_key=needs_key), headers={"Cache-Control": "no-store"})
+        told = settings(path, "/api", needs_key=parts.asks_for_keys)
+        return JSONResponse(told, headers={"Cache-Control": "no-store"})
 
     return Site(
         folder,

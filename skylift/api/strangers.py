@@ -7,10 +7,10 @@ header, it cannot say who it is; without any key there is only this to tell it b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from skylift.errors import ForbiddenError
+from skylift.hosts import is_address, is_loopback
 
 REMEDY = "Where this is meant, make an API key (skylift api-key create) and send it"
 
@@ -29,20 +29,12 @@ def refuse(headers: Mapping[str, str], api_url: str) -> None:
 def _is_ours(host: str, api_url: str) -> bool:
     """Whether nobody else can make this name lead to us: one without a dot is in no public DNS."""
     name = _name(f"//{host}")
-    return "." not in name or _is_address(name) or _is_here(name) or name == _name(api_url)
+    return "." not in name or is_address(name) or _is_here(name) or name == _name(api_url)
 
 
 def _is_here(name: str) -> bool:
     """Whether it is this machine: who serves pages on it can call us in other ways, too."""
-    return name == "localhost" or name.endswith(".localhost") or (_is_address(name) and ip_address(name).is_loopback)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
+    return is_loopback(name) or name.endswith(".localhost")
 
 
 def _name(url: str) -> str:

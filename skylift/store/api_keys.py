@@ -62,10 +62,5 @@ def role_of_hash(tx: Tx, key_hash: str) -> Role | None:
 
 
 def are_there(store: Store) -> bool:
-    """As `any_exist`, for every request that shows no credentials."""
+    """Whether there is a key, expired or not. Asked by every request that shows no credentials."""
     return store.holds(_ANY)
-
-
-def any_exist(tx: Tx) -> bool:
-    """Whether there is a key, expired or not: from the first one on, nobody gets in without."""
-    return tx.one(_ANY) is not None

@@ -7,15 +7,14 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from ipaddress import ip_address
 
 from skylift import log_lines
 from skylift.api import sites
 from skylift.api.app import create_app
 from skylift.errors import ConflictError, ForbiddenError, MissingExtraError
+from skylift.hosts import is_loopback
 from skylift.parts import Parts
 from skylift.settings import Settings, Ui
-from skylift.store import api_keys
 from skylift_functions.local.clockwork import Clockwork
 from skylift_functions.local.wakeups import LocalWakeups
 
@@ -81,15 +80,8 @@ class LocalPlatform:
 
 def _check_keys(parts: Parts, host: str) -> None:
     """Raises `ForbiddenError` where others than this machine's users could do everything."""
-    try:
-        is_loopback = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if is_loopback or parts.settings.api_key:
+    if is_loopback(host) or parts.asks_for_keys:
         return
-    with parts.store.reading() as tx:
-        if api_keys.any_exist(tx):
-            return
     parts.store.close()
     raise ForbiddenError(
         f"{host} can be reached from other machines, and there is no API key: whoever calls could do everything. "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from fastapi import Request, Response
 
 from skylift import sessions
@@ -12,9 +10,9 @@ from skylift.api.callers import COOKIE, Caller, CallerDep
 from skylift.api.deps import PartsDep
 from skylift.api.tagged import TaggedRouter
 from skylift.errors import ForbiddenError
+from skylift.hosts import is_loopback
 from skylift.models.console.session import Auth, SessionCreate, SessionView
 from skylift.sessions import LASTS, Session
-from skylift.store import api_keys
 
 router = TaggedRouter(prefix="/skylift/session", tags=["Console"])
 
@@ -69,7 +67,7 @@ def _must_be_person(caller: Caller) -> None:
 def _asks_for_keys(parts: PartsDep, request: Request) -> bool:
     if request.app.state.is_trusted:
         return False
-    return bool(parts.settings.api_key) or api_keys.are_there(parts.store)
+    return parts.asks_for_keys
 
 
 def _path(request: Request) -> str:
@@ -78,9 +76,4 @@ def _path(request: Request) -> str:
 
 def _is_local(request: Request) -> bool:
     """On the caller's own machine; everywhere else the cookie goes over TLS only."""
-    host = request.url.hostname or ""
-    try:
-        is_loopback = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    return request.url.scheme == "http" and is_loopback
+    return request.url.scheme == "http" and is_loopback(request.url.hostname or "")
