@@ -153,11 +153,6 @@ function Help({ close }: { close: () => void }) {
           </>
         ))}
       </dl>
-      <div class="buttons">
-        <button type="button" onClick={close}>
-          Close
-        </button>
-      </div>
     </Dialog>
   );
 }

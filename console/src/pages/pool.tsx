@@ -92,19 +92,20 @@ function Actions({ view, refresh }: { view: PoolView; refresh: () => Promise<voi
         Delete…
       </button>
       {isDeleting && (
-        <Dialog title={`Delete work pool ${name}?`} close={() => setDeleting(false)}>
+        <Dialog
+          title={`Delete work pool ${name}?`}
+          close={() => setDeleting(false)}
+          leave="Keep it"
+          actions={
+            <Action kind="risky" run={remove}>
+              Delete it
+            </Action>
+          }
+        >
           <p>
             Its queues go with it, and what runs in it is stopped. What was made for it in the cloud stays: remove that
             first with <code>skylift work-pool destroy-infra {name}</code>.
           </p>
-          <div class="buttons">
-            <Action kind="risky" run={remove}>
-              Delete it
-            </Action>
-            <button type="button" onClick={() => setDeleting(false)}>
-              Keep it
-            </button>
-          </div>
         </Dialog>
       )}
     </>

@@ -71,7 +71,15 @@ export function NewQueue({ pool, close, refresh }: { pool: string; close: () => 
     ["Limit", "slots at once; empty: none of its own", limit, setLimit],
   ];
   return (
-    <Dialog title="New queue" close={close}>
+    <Dialog
+      title="New queue"
+      close={close}
+      actions={
+        <Action kind="main" run={make} disabled={!isGood}>
+          Add queue
+        </Action>
+      }
+    >
       {fields.map(([label, hint, value, change]) => (
         <div class="field" key={label}>
           <label for={`queue-${label}`}>{label}</label>
@@ -79,14 +87,6 @@ export function NewQueue({ pool, close, refresh }: { pool: string; close: () => 
           {hint && <p class="hint">{hint}</p>}
         </div>
       ))}
-      <div class="buttons">
-        <Action kind="main" run={make} disabled={!isGood}>
-          Add queue
-        </Action>
-        <button type="button" onClick={close}>
-          Close
-        </button>
-      </div>
     </Dialog>
   );
 }

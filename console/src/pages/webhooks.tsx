@@ -82,7 +82,15 @@ function NewWebhook({ close, refresh }: { close: () => void; refresh: () => Prom
   }
   if (made) return <Secret hook={made} close={close} />;
   return (
-    <Dialog title="New webhook" close={close}>
+    <Dialog
+      title="New webhook"
+      close={close}
+      actions={
+        <Action kind="main" run={make} disabled={!name.trim() || !deployment.trim()}>
+          Make it
+        </Action>
+      }
+    >
       <div class="field">
         <label for="hook-name">Name</label>
         <input id="hook-name" value={name} onInput={(event) => setName(event.currentTarget.value)} />
@@ -103,14 +111,6 @@ function NewWebhook({ close, refresh }: { close: () => void; refresh: () => Prom
           ))}
         </select>
       </div>
-      <div class="buttons">
-        <Action kind="main" run={make} disabled={!name.trim() || !deployment.trim()}>
-          Make it
-        </Action>
-        <button type="button" onClick={close}>
-          Close
-        </button>
-      </div>
     </Dialog>
   );
 }
@@ -118,9 +118,10 @@ function NewWebhook({ close, refresh }: { close: () => void; refresh: () => Prom
 /** The one time that a secret can be had: it is copied, and never written into the page. */
 export function Secret({ hook, close }: { hook: Schemas["NewWebhook"]; close: () => void }) {
   return (
-    <Dialog title={`The secret of ${hook.name}`} close={close}>
-      <p>This is the only time that it can be had. Copy it to whoever sends the deliveries.</p>
-      <div class="buttons">
+    <Dialog
+      title={`The secret of ${hook.name}`}
+      close={close}
+      actions={
         <Action
           kind="main"
           run={async () => {
@@ -130,10 +131,9 @@ export function Secret({ hook, close }: { hook: Schemas["NewWebhook"]; close: ()
         >
           Copy the secret
         </Action>
-        <button type="button" onClick={close}>
-          Close
-        </button>
-      </div>
+      }
+    >
+      <p>This is the only time that it can be had. Copy it to whoever sends the deliveries.</p>
     </Dialog>
   );
 }

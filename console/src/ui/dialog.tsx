@@ -1,8 +1,18 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
+interface Props {
+  title: string;
+  close: () => void;
+  /** What can be done, beside closing it. */
+  actions?: ComponentChildren;
+  /** What the button says that closes it. */
+  leave?: string;
+  children: ComponentChildren;
+}
+
 /** A modal window; Escape closes it, and the focus goes back where it was. */
-export function Dialog({ title, close, children }: { title: string; close: () => void; children: ComponentChildren }) {
+export function Dialog({ title, close, actions, leave = "Close", children }: Props) {
   const box = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const before = document.activeElement;
@@ -16,6 +26,12 @@ export function Dialog({ title, close, children }: { title: string; close: () =>
       <div class="stack">
         <h2>{title}</h2>
         {children}
+        <div class="buttons">
+          {actions}
+          <button type="button" onClick={close}>
+            {leave}
+          </button>
+        </div>
       </div>
     </dialog>
   );
