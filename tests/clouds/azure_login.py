@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import atexit
 import base64
-import datetime
-import ipaddress
 import json
 import shutil
 import ssl
@@ -18,11 +16,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
+from tests.clouds.certificates import self_signed
 from tests.clouds.http_cloud import Answer, HttpCloud, Request
 
 TENANT, CLIENT = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
@@ -86,27 +80,7 @@ def _json(value: object) -> bytes:
 @cache
 def _certificate() -> tuple[str, str]:
     """Paths of a certificate for this machine, and of its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    alternatives = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=2))
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
     folder = Path(tempfile.mkdtemp(prefix="azure-login-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "key.pem").write_bytes(private)
-    return str(folder / "cert.pem"), str(folder / "key.pem")
+    certificate, key = self_signed(folder, "localhost", addresses=("127.0.0.1",))
+    return str(certificate), str(key)
