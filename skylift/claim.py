@@ -18,6 +18,7 @@ from skylift.models.flows import CollisionStrategy
 from skylift.models.states import StateType, make_state
 from skylift.provider import Quota
 from skylift.store import attempts, deployment_slots, due, runs, timeline
+from skylift.store.candidates import candidates
 from skylift.store.engine import TryAgainError, Tx
 from skylift.store.inserts import insert_if_new
 from skylift.store.pools import settings_of
@@ -112,7 +113,7 @@ def _take(
         seen: set[UUID] = set()
         while (space := min(queue_room, room - len(taken))) > 0:
             asked = space + len(seen)
-            found = due.candidates(tx, queue.id, asked, gate.full)
+            found = candidates(tx, queue.id, asked, gate.full)
             rows = [row for row in found if row.flow_run_id not in seen]
             if not rows:
                 break

@@ -89,16 +89,6 @@ def pools_with_due_runs(tx: Tx) -> list[UUID]:
     return [row.id for row in rows]
 
 
-def candidates(tx: Tx, queue_id: UUID, limit: int, without_deployments: Iterable[UUID] = ()) -> list[Row[Any]]:
-    """A queue's runs whose time has come, the earliest first."""
-    blocked = list(without_deployments)
-    in_queue = due.c.work_queue_id == queue_id
-    query = select(due).where(in_queue, due.c.due_at <= tx.now, from_first(due.c.due_at, in_queue))
-    if blocked:
-        query = query.where(due.c.deployment_id.is_(None) | due.c.deployment_id.not_in(blocked))
-    return tx.all(query.order_by(due.c.due_at, due.c.flow_run_id).limit(limit))
-
-
 def unmarked_late(tx: Tx, before: datetime, limit: int) -> list[UUID]:
     """Runs that should have started before this instant and are not called Late yet."""
     watched = due.c.watch_late.is_(True)

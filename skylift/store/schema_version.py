@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from skylift.errors import SkyliftError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest step, and so the version of the tables that this code makes."""
 STEPWISE = "skylift_stepwise"
 """The execution option of an engine whose database takes one change of its tables a transaction: Aurora DSQL."""

@@ -24,7 +24,7 @@ from skylift.models.pools import PoolSettings
 from skylift.models.webhooks import SignatureKind
 from skylift.provider import Quota
 from skylift.schedule import schedule
-from skylift.store import Store
+from skylift.store import Store, quota
 from skylift.store.migrations import script_directory
 from skylift.store.schema_version import HEAD
 from skylift.webhooks.signatures import sign
@@ -81,6 +81,7 @@ def fill(api: Api) -> tuple[str, str]:
     ended, lived, waiting = (api.run(made["id"], name=name, tags=["b"])["id"] for name in ("ended", "lived", "waiting"))
     ok(http.post(f"flow_runs/{waiting}/set_state", json={"state": later(api, 86400)}), 201)
     containers = {str(each.launch.flow_run_id): each for each in api.launch()}
+    api.place.store.transaction(quota.drain, "account")
     tokens = {ended: "hunter2-of-another-run", lived: TOKEN}
     for run, token in tokens.items():
         with mock.patch("skylift.admission.new_token", return_value=token):

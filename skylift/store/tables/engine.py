@@ -242,6 +242,7 @@ due = Table(
     # True until the run was marked Late, or where it never is (a retry that waits is not late).
     must("watch_late", Boolean),
     Index(None, "work_queue_id", "due_at", "flow_run_id"),
+    Index(None, "work_queue_id", "deployment_id", "due_at", "flow_run_id"),
     Index(None, "work_pool_id", "due_at"),
     Index(None, "watch_late", "due_at"),
 )
