@@ -1039,14 +1039,15 @@ class Runner:
         """None once the API says that the run may start; else the end."""
         path, reason = f"/flow_runs/{self.run_id}/set_state", "The API did not accept the state Running"
         while True:
-            details = {"transition_id": str(uuid.uuid4())}  # one for each question: a repeat asks nothing new
-            body = {"state": {"type": "RUNNING", "name": "Running", "state_details": details}, "force": False}
+            mine = {"transition_id": str(uuid.uuid4())}  # one for each question: a repeat asks nothing new
+            body = {"state": {"type": "RUNNING", "name": "Running", "state_details": mine}, "force": False}
             status, answer = self.aside(functools.partial(self.api.post, path, body, CALL_PATIENCE))
             if status >= 300 or not isinstance(answer, dict):
                 return {"outcome": "not_started", "reason": f"{reason} ({status})"}
             details = answer.get("details") or {}
-            if answer.get("status") == "ACCEPT":
-                return None
+            now = (answer.get("state") or {}).get("state_details") or {}
+            if answer.get("status") == "ACCEPT" or now.get("transition_id") == mine["transition_id"]:
+                return None  # refused where only the answer of the first try was lost
             if answer.get("status") != "WAIT":
                 return {
                     "outcome": "not_started",

@@ -226,6 +226,7 @@ class TestOnSqlite:
         first = ok(api.propose(run, "RUNNING", **same), 201)["state"]
         again = ok(api.propose(run, "RUNNING", **same))
         assert (again["status"], again["state"]) == ("REJECT", first)
+        assert first["state_details"]["transition_id"] == same["state_details"]["transition_id"], "by which it is known"
         assert api.read(run)["run_count"] == 1
         waiting = made_in(api, "SCHEDULED")
         cancel: dict[str, Any] = {"state_details": {"transition_id": str(new_id())}}

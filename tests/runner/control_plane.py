@@ -38,6 +38,8 @@ class Attempt:
     given_up: bool = False
     state: str = "PENDING"
     state_name: str | None = None
+    accepted: dict[str, Any] | None = None
+    """The last state that was proposed and taken."""
     answers: list[dict[str, Any]] = field(default_factory=list)
     """What set_state answers, in this order, before it accepts."""
     end: dict[str, Any] | None = None
@@ -78,6 +80,8 @@ class ControlPlane:
         self.files: dict[str, bytes] = {}
         self.outage: Literal["503", "drop"] | None = None
         self.log_outage = False
+        self.unheard: set[str] = set()
+        """Verbs of which one more answer is lost when all is done that was asked."""
         self.forwarded: list[Forwarded] = []
         self.script: list[int | Literal["drop"]] = []
         """How what is forwarded is answered, in this order, before it is echoed."""
@@ -169,6 +173,10 @@ class ControlPlane:
                 attempt = self._of_run(run)
                 if attempt.answers:
                     return 200, attempt.answers.pop(0)
+                if body["state"] == attempt.accepted:
+                    details = {"type": "reject_details", "reason": "This transition was already made"}
+                    return 200, {"status": "REJECT", "state": attempt.accepted, "details": details}
+                attempt.accepted = body["state"]
                 attempt.states.append(body["state"]["type"])
                 attempt.state, attempt.state_name = body["state"]["type"], None
                 return 201, {"status": "ACCEPT", "state": body["state"], "details": {}}
@@ -271,8 +279,11 @@ class _Handler(BaseHTTPRequestHandler):
             outage = plane.outage or (plane.log_outage and path == "/api/logs/")
             status, answer = (503, None) if outage else plane.answer(path, body, authorization)
             plane.calls.append(Call(path, body, authorization, time.monotonic(), status))
+            verb = path.rpartition("/")[2]
+            lost = outage == "drop" or verb in plane.unheard
+            plane.unheard.discard(verb)
             plane.changed.notify_all()
-        if outage == "drop":
+        if lost:
             self.close_connection = True
             return
         page = (status, b"" if answer is None else json.dumps(answer).encode())

@@ -146,6 +146,20 @@ def test_wait_is_asked_again_with_a_new_transition(plane: ControlPlane, runners:
     assert attempt.end is not None
 
 
+@pytest.mark.parametrize("verb", ["admit", "set_state", "end"])
+def test_an_answer_that_is_lost_is_asked_for_again_and_the_run_goes_on(
+    plane: ControlPlane, runners: Runners, verb: str
+) -> None:
+    attempt = plane.attempt(kind="command", command=PRINT)
+    plane.unheard = {verb}
+    ended = runners.run(attempt)
+    assert (ended.code, plane.unheard) == (0, set())
+    assert attempt.messages("stdout") == ["ran"]
+    assert attempt.states == ["RUNNING"]
+    assert attempt.end is not None
+    assert attempt.end["outcome"] == "completed"
+
+
 @pytest.mark.parametrize("status", ["ABORT", "REJECT"])
 def test_a_refused_running_starts_nothing(plane: ControlPlane, runners: Runners, status: str) -> None:
     attempt = plane.attempt(kind="command", command=PRINT)
