@@ -279,7 +279,7 @@ def _over(tx: Tx, attempt: Row[Any], observation: Observation, settings: PoolSet
         return
     without_report = settings.reports and observation.exit_code == 0
     if not attempt.reports and not attempt.stop and observation.exit_code is not None and not without_report:
-        runs.finish(tx, attempt, _by_exit_code(tx.now, observation))
+        runs.finish(tx, attempt, _by_exit_code(_note_start(tx, run, observation), observation))
         return
     reason = _loss(attempt, observation, tail)
     before_user_code = attempt.reports and not attempt.admitted_at
@@ -301,14 +301,28 @@ def _never_began(tx: Tx, attempt: Row[Any], observation: Observation, tail: list
         runs.finish(tx, attempt, make_state(StateType.CRASHED, tx.now, message=message))
 
 
-def _by_exit_code(now: datetime, observation: Observation) -> State:
+def _note_start(tx: Tx, run: Row[Any] | None, observation: Observation) -> datetime:
+    """A bare command says nothing of itself: when it began and ended is known from its provider. Says when it ended.
+
+    Not while it runs: until its end it may be one that proposes its states after all.
+    """
+    if not run:
+        return tx.now
+    ended: datetime = min(max(observation.ended_at or tx.now, run.state_timestamp), tx.now)
+    if run.state_type == StateType.PENDING and observation.started_at:
+        began = min(max(observation.started_at, run.state_timestamp), ended)
+        runs.enter(tx, run, make_state(StateType.RUNNING, began), note=False)
+    return ended
+
+
+def _by_exit_code(at: datetime, observation: Observation) -> State:
     """A bare command's own verdict."""
     if observation.exit_code == 0:
-        return make_state(StateType.COMPLETED, now)
+        return make_state(StateType.COMPLETED, at)
     code = observation.exit_code or 0
     how = f"signal {code - 128}" if code > 128 else f"exit code {code}"
     reason = f": {observation.reason}" if observation.reason else ""
-    return make_state(StateType.FAILED, now, message=f"The command ended with {how}{reason}")
+    return make_state(StateType.FAILED, at, message=f"The command ended with {how}{reason}")
 
 
 def _loss(attempt: Row[Any], observation: Observation, tail: list[str]) -> str:

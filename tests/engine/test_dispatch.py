@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,7 +21,7 @@ from skylift.store.tables import due, ended_attempts
 from skylift.transitions import Author
 from skylift.wakeups import Dispatch, Wakeup
 from tests.support.cloud import Crash
-from tests.support.installation import Installation
+from tests.support.installation import START, Installation
 
 
 def kinds(place: Installation, run_id: UUID) -> list[str]:
@@ -64,6 +65,28 @@ def test_a_bare_command_runs_to_its_end(place: Installation) -> None:
     assert kinds(place, run) == ["created", "claimed", "rendered", "launched", "ended", "completed", "cleaned"]
     assert not place.rows(attempts_table)
     assert not place.cloud.containers
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "times"), [(2, 9, (2, 9)), (None, None, (61, 61)), (-5, 90, (0, 61)), (9, 2, (2, 2))]
+)
+def test_when_a_bare_command_began_and_ended_is_its_providers_word(
+    place: Installation, began: int | None, ended: int | None, times: tuple[int, int]
+) -> None:
+    """Within what can be: not before it was claimed, and not in the future."""
+
+    def at(seconds: int | None) -> datetime | None:
+        return None if seconds is None else START + timedelta(seconds=seconds)
+
+    pool = place.pool()
+    run = place.run(place.deployment().id)
+    dispatch(place.parts, pool.id)
+    (container,) = place.cloud.alive().values()
+    container.end(0)
+    container.started_at, container.ended_at = at(began), at(ended)
+    look(place)
+    row = place.row(run)
+    assert (row.state_type, row.start_time, row.end_time) == ("COMPLETED", *map(at, times))
 
 
 def test_a_run_that_is_not_due_waits(place: Installation) -> None:

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,8 @@ class Container:
     phase: Phase = "running"
     exit_code: int | None = None
     fault: Fault | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -108,6 +111,8 @@ class Cloud:
             f"container/{attempt_id}",
             container.exit_code,
             reason=said[0],
+            started_at=container.started_at,
+            ended_at=container.ended_at,
             fault=container.fault,
             remedy=said[1],
         )
