@@ -19,6 +19,7 @@ from typing import Literal
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from skylift.store import Store
 from skylift.store.schema_version import HEAD
@@ -53,6 +54,8 @@ class Databases:
     def __init__(self, folder: Path, *, like_dsql: bool = False) -> None:
         """`like_dsql`: PostgreSQL is reached through what refuses all that Aurora DSQL refuses."""
         self.folder, self.like_dsql = folder, like_dsql
+        if like_dsql:  # as `skylift_functions.aws.dsql` has it
+            PGDialect_psycopg.supports_server_side_cursors = False
         self._dsql: LocalDsql | None = None
         self._numbers = itertools.count(1)
         self._server: PostgresServer | None = None
@@ -159,6 +162,14 @@ def _migrate(url: str) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     words = "reach PostgreSQL through what refuses all that Aurora DSQL refuses (tests/clouds/dsql.py)"
     parser.addoption("--like-dsql", action="store_true", help=words)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--like-dsql"):
+        not_there = pytest.mark.skip(reason="Aurora DSQL has no such thing")
+        for item in items:
+            if item.get_closest_marker("plain_postgres"):
+                item.add_marker(not_there)
 
 
 @pytest.fixture(scope="session", autouse=True)

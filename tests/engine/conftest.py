@@ -20,7 +20,7 @@ def place(store_url: str) -> Iterator[Installation]:
 @pytest.fixture(
     params=[
         ("sqlite", None),
-        ("postgres", "READ COMMITTED"),
+        pytest.param(("postgres", "READ COMMITTED"), marks=pytest.mark.plain_postgres),
         pytest.param(("postgres", "REPEATABLE READ"), marks=pytest.mark.long),
     ],
     ids=lambda kind: f"{kind[0]}-{kind[1]}",

@@ -20,6 +20,8 @@ LIVE = 200
 
 @pytest.fixture(scope="session")
 def world(databases: Databases) -> Iterator[World]:
+    if databases.like_dsql:
+        pytest.skip("Aurora DSQL has no procedures, which make the past, and no plans like PostgreSQL's")
     with databases.postgres() as url:
         place = Installation(url)
         pool = place.pool(concurrency_limit=10_000)

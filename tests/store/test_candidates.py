@@ -73,6 +73,7 @@ def fill(store: Store, rows: Iterable[dict[str, Any]]) -> None:
             conn.execute(insert(due), made)
 
 
+@pytest.mark.plain_postgres
 def test_what_is_passed_over_costs_nothing(postgres_url: str) -> None:
     """A million runs of a deployment at its limit are a thousand rows to whoever passes them over."""
     full, many, some = UUID(int=5), 30_000, 40

@@ -59,6 +59,7 @@ def test_tables_and_indexes_are_within_it(table: Table) -> None:
         assert fault_of(str(each.compile(dialect=dialect))) is None
 
 
+@pytest.mark.plain_postgres
 def test_what_a_store_executes_is_watched(postgres_url: str, portable: dict[str, str]) -> None:
     statement, store = "SELECT '{}'::jsonb", Store(postgres_url)
     with store.reading() as tx:
