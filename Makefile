@@ -52,7 +52,7 @@ console: $(VENV)/.runtime console/node_modules/.done  ## Build the console into 
 screenshots: setup console $(CHROMIUM)  ## Take the pictures of docs/console.md anew
 	$(BIN)/python -m tests.browser.screenshots
 
-package: $(VENV)/.dev  ## Zip the cloud functions into dist/ (LAMBDA_PYTHON=path of a Python 3.13), and measure them
+package: $(VENV)/.dev .venv-prefect/.done  ## Zip the cloud functions into dist/ (LAMBDA_PYTHON=path of a Python 3.13), and measure them
 	$(BIN)/python functions/package_aws.py --python $(LAMBDA_PYTHON)
 	$(BIN)/python functions/package_gcp.py
 	$(BIN)/python functions/package_azure.py --python $(LAMBDA_PYTHON)
