@@ -67,7 +67,9 @@ class Enumeration:
         return self._strikes(scenario, chance.sample(range(1, len(self.points_of(scenario)) + 1), number))
 
     def _strikes(self, scenario: str, strikes: Iterable[int]) -> int:
-        return len([self.strike(scenario, each) for each in strikes])
+        """How many of them were reached: now and then a play is a look shorter than the one that was counted."""
+        played = [(each, self.strike(scenario, each)) for each in strikes]
+        return sum(each <= len(reached) for each, reached in played)
 
     def strike(self, scenario: str, strike: int | None) -> list[str]:
         """Play it, killed at this point and gone on with; the points that were reached by then. AssertionError where
@@ -77,10 +79,11 @@ class Enumeration:
         with self.databases.fresh(self.kind) as url:
             self.stage.furnish(url, folder, scenario)
             code = self._run(url, folder, scenario, strike)
-            assert code == (-signal.SIGKILL if strike else 0), f"{scenario}, point {strike}\n{self.host.said()}"
             names = (folder / "trail").read_text().splitlines()
+            struck = strike is not None and strike <= len(names)
+            assert code == (-signal.SIGKILL if struck else 0), f"{scenario}, point {strike}\n{self.host.said()}"
             where = f"{scenario}, point {strike}: {names[-1]}"
-            if strike:
+            if struck:
                 self.stage.go_on(folder)
                 assert self._run(url, folder, scenario, None) == 0, f"{where}\n{self.host.said()}"
             faults = self.stage.faults(url, folder, scenario)
