@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { address, api, type Schemas } from "../api/client";
+import type { DeploymentRows } from "../api/types";
 import { useRead } from "../api/use-read";
 import { to } from "../router";
 import { Action } from "../ui/action";
@@ -15,6 +16,8 @@ export const postedTo = (path: string): string => new URL(path, address("/")).hr
 
 export default function Webhooks() {
   const read = useRead<Webhook[]>(address("/skylift/webhooks/"));
+  const deployments = useRead<DeploymentRows>(address("/skylift/deployments", {}, { limit: 200 }));
+  const names = new Map(deployments.data?.deployments.map((row) => [row.id, `${row.flow.name}/${row.name}`]));
   const [isAdding, setAdding] = useState(false);
   return (
     <>
@@ -51,7 +54,9 @@ export default function Webhooks() {
               {
                 name: "Deployment",
                 kind: "keep",
-                cell: (hook) => <a href={to`/deployments/${hook.deployment_id}`}>open</a>,
+                cell: (hook) => (
+                  <a href={to`/deployments/${hook.deployment_id}`}>{names.get(hook.deployment_id) ?? "open"}</a>
+                ),
               },
               {
                 name: "Address",
@@ -62,22 +67,30 @@ export default function Webhooks() {
           />
         )}
       </Loaded>
-      {isAdding && <NewWebhook close={() => setAdding(false)} refresh={read.refresh} />}
+      {isAdding && <NewWebhook names={[...names.values()]} close={() => setAdding(false)} refresh={read.refresh} />}
     </>
   );
 }
 
 const KINDS: Schemas["SignatureKind"][] = ["hmac", "github", "stripe", "bearer"];
 
-function NewWebhook({ close, refresh }: { close: () => void; refresh: () => Promise<void> }) {
+interface Adding {
+  /** Of deployments, to choose from; there may be others. */
+  names: string[];
+  close: () => void;
+  refresh: () => Promise<void>;
+}
+
+function NewWebhook({ names, close, refresh }: Adding) {
   const [name, setName] = useState("");
   const [deployment, setDeployment] = useState("");
   const [kind, setKind] = useState<Schemas["SignatureKind"]>("hmac");
   const [made, setMade] = useState<Schemas["NewWebhook"] | null>(null);
   async function make() {
-    setMade(
-      await api.post("/api/skylift/webhooks/", { body: { name: name.trim(), deployment_id: deployment.trim(), kind } }),
-    );
+    const [flow_name = "", ...rest] = deployment.trim().split("/");
+    const params = { flow_name, name: rest.join("/") };
+    const { id } = await api.get("/api/deployments/name/{flow_name}/{name}", { params });
+    setMade(await api.post("/api/skylift/webhooks/", { body: { name: name.trim(), deployment_id: id, kind } }));
     await refresh();
   }
   if (made) return <Secret hook={made} close={close} />;
@@ -86,7 +99,7 @@ function NewWebhook({ close, refresh }: { close: () => void; refresh: () => Prom
       title="New webhook"
       close={close}
       actions={
-        <Action kind="main" run={make} disabled={!name.trim() || !deployment.trim()}>
+        <Action kind="main" run={make} disabled={!name.trim() || !deployment.includes("/")}>
           Make it
         </Action>
       }
@@ -96,8 +109,19 @@ function NewWebhook({ close, refresh }: { close: () => void; refresh: () => Prom
         <input id="hook-name" value={name} onInput={(event) => setName(event.currentTarget.value)} />
       </div>
       <div class="field">
-        <label for="hook-deployment">ID of the deployment</label>
-        <input id="hook-deployment" value={deployment} onInput={(event) => setDeployment(event.currentTarget.value)} />
+        <label for="hook-deployment">Deployment</label>
+        <input
+          id="hook-deployment"
+          list="hook-deployments"
+          placeholder="flow/deployment"
+          value={deployment}
+          onInput={(event) => setDeployment(event.currentTarget.value)}
+        />
+        <datalist id="hook-deployments">
+          {names.map((each) => (
+            <option key={each} value={each} />
+          ))}
+        </datalist>
       </div>
       <div class="field">
         <label for="hook-kind">How deliveries are signed</label>
