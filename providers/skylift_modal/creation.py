@@ -20,6 +20,8 @@ from skylift_modal.request import ImagePlan, Plan
 if TYPE_CHECKING:
     from skylift_modal.client import Modal
 
+UNKNOWN, ASKED_AGAIN = "Modal does not know yet whether it made the sandbox", "It is asked again by itself"
+
 
 async def start(
     connection: Connection, client: Any, place: Modal, plan: Plan, attempt_id: UUID, departure: Departure
@@ -42,13 +44,18 @@ async def _make(
         await _create(connection, place, app, image, plan)
     except Exception as error:
         if not departure.sandbox_id:
-            await _not_created(connection, client, place, attempt_id, error)
-    found = await place.find(client, attempt_id)
+            _check_refusal(connection, departure, error)
+    try:
+        found = await place.find(client, attempt_id)
+    except Exception as error:  # what is said of this look is not said of the sandbox
+        if not departure.sandbox_id:
+            raise Unreachable(f"{UNKNOWN} ({to_error(error)})", remedy=ASKED_AGAIN) from error
+        found = []
     if found:
         return found[0]
     if departure.sandbox_id:  # a list that is behind, and a name that is free again: then the answer's own word counts
         return Record(departure.sandbox_id, app.app_id, attempt_id, "")
-    raise Unreachable("Modal does not know yet whether it made the sandbox.", remedy="It is asked again by itself")
+    raise Unreachable(UNKNOWN, remedy=ASKED_AGAIN)
 
 
 async def app_id(connection: Connection, place: Modal) -> str | None:
@@ -106,13 +113,12 @@ async def _create(connection: Connection, place: Modal, app: Any, image: Any, pl
     )
 
 
-async def _not_created(connection: Connection, client: Any, place: Modal, attempt_id: UUID, error: Exception) -> None:
+def _check_refusal(connection: Connection, departure: Departure, error: Exception) -> None:
     """Raises what the error means, unless it leaves open whether there is a sandbox: then a look tells."""
     if not isinstance(error, Answered):
-        meant = to_error(error)
-        if isinstance(meant, Unreachable) and await place.find(client, attempt_id):
+        if departure.sent:
             return
-        raise meant from error
+        raise to_error(error) from error
     if error.status == "ALREADY_EXISTS":  # another's launch of this attempt was quicker
         return
     if error.status == "NOT_FOUND":

@@ -40,6 +40,8 @@ class Order:
     seconds: float = 0.0
     after: int = 0
     """How many such calls are left alone first."""
+    behind: str | None = None
+    """A pattern of the operations that one has to be done of before anything goes wrong."""
     reached: threading.Event = field(default_factory=threading.Event)
     """Set when a call has come to it."""
     released: threading.Event = field(default_factory=threading.Event)
@@ -56,9 +58,18 @@ class Mischief:
         self._chances: dict[Kind, float] = {}
         self._lost = threading.local()
 
-    def order(self, operation: str, kind: Kind, *, times: int = 1, seconds: float = 0.0, after: int = 0) -> Order:
+    def order(
+        self,
+        operation: str,
+        kind: Kind,
+        *,
+        times: int = 1,
+        seconds: float = 0.0,
+        after: int = 0,
+        behind: str | None = None,
+    ) -> Order:
         """The next `times` calls of this operation go wrong so."""
-        made = Order(operation, kind, times, seconds, after)
+        made = Order(operation, kind, times, seconds, after, behind)
         with self._lock:
             self._orders.append(made)
         return made
@@ -92,6 +103,10 @@ class Mischief:
 
     def after(self, operation: str) -> None:
         """Raises `AnswerLost`."""
+        with self._lock:
+            for order in self._orders:
+                if order.behind and fnmatch.fnmatchcase(operation, order.behind):
+                    order.behind = None
         if getattr(self._lost, "answer", False):
             self._lost.answer = False
             raise AnswerLost(operation)
@@ -99,7 +114,7 @@ class Mischief:
     def _take(self, operation: str) -> Order | None:
         with self._lock:
             for order in self._orders:
-                if not order.times or not fnmatch.fnmatchcase(operation, order.operation):
+                if order.behind or not order.times or not fnmatch.fnmatchcase(operation, order.operation):
                     continue
                 if order.after:
                     order.after -= 1

@@ -84,6 +84,26 @@ class CloudContract(ProviderContract):
         assert provider.launch(launch) == handle
         assert harness.starts(launch.attempt_id) == 1
 
+    @pytest.mark.parametrize("heard", [True, False], ids=["answered", "answer lost"])
+    @pytest.mark.parametrize("kind", ["throttle", "no_room", "deny"])
+    def test_what_is_refused_after_the_start_is_no_refusal(
+        self, harness: CloudHarness, provider: Provider, kind: Any, heard: bool
+    ) -> None:
+        """A look that is throttled says nothing of the call that starts it: it may run."""
+        starts = harness.launch_operations[-1]
+        if not heard:
+            harness.mischief.order(starts, "lose_answer")
+        harness.mischief.order("*", kind, times=500, behind=starts)
+        launch = new_launch(harness.configuration("lines", {}))
+        try:
+            provider.launch(launch)
+        except Unreachable:
+            pass
+        harness.mischief.behave()
+        handle = harness.provider().launch(launch)
+        assert self.observed(harness, provider, launch, "ended").handle == handle
+        assert harness.starts(launch.attempt_id) == 1
+
     def test_a_slow_dispatcher_and_the_one_that_took_over_start_it_once(
         self, harness: CloudHarness, provider: Provider
     ) -> None:
