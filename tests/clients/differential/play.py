@@ -128,7 +128,10 @@ def reference_server(prefect_python: Path, home: Path, settings: Mapping[str, st
             yield f"http://127.0.0.1:{port}/api"
         finally:
             server.terminate()
-            server.wait(30)
+            try:
+                server.wait(30)
+            except subprocess.TimeoutExpired:  # it waits for its own services, which may wait for SQLite
+                server.kill()
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
