@@ -79,10 +79,10 @@ def _launches(kind: Kind, name: str, plan: Plan) -> Iterator[tuple[object, ...]]
 def _measured(
     system: System, ecs: Endpoint, kind: Kind, what: str, count: int, apart: float, patience: float
 ) -> tuple[object, ...]:
-    """A row; one without figures where a busy machine made them worthless."""
+    """A row; one without figures where a busy machine made them worthless, or the system answered with an error."""
     try:
         found = launches(system, ecs, count, apart=apart, patience=patience)
-    except NotInTimeError as error:
+    except (NotInTimeError, RuntimeError) as error:
         print(error, file=sys.stderr, flush=True)
         return (system.name, kind, what, *["not measured"] * (len(LAUNCHES) - 1))
     return _row(system.name, kind, what, found, patience)
@@ -96,7 +96,12 @@ def _dagster(kind: Kind) -> Iterator[tuple[object, ...]]:
 
 def _hand_over(kind: Kind, name: str, plan: Plan) -> Iterator[tuple[object, ...]]:
     with _place(plays=True) as (folder, ecs), plan.start(kind, folder, ecs, limit=1) as system:
-        found: HandOver = hand_over(system, ecs, plan.hand_overs, patience=PATIENCE["hand over"])
+        try:
+            found: HandOver = hand_over(system, ecs, plan.hand_overs, patience=PATIENCE["hand over"])
+        except RuntimeError as error:
+            print(error, file=sys.stderr, flush=True)
+            yield (name, kind, plan.hand_overs, *["not measured"] * (len(GAPS) - 1))
+            return
     row = (name, kind, plan.hand_overs, found.middle * 1000, found.longest * 1000, found.cpu_each)
     _say(row)
     yield row

@@ -91,11 +91,11 @@ class HandOver:
 
     @property
     def middle(self) -> float:
-        return median(self.gaps)
+        return median(self.gaps or [float("inf")])
 
     @property
     def longest(self) -> float:
-        return max(self.gaps)
+        return max(self.gaps, default=float("inf"))
 
     @property
     def cpu_each(self) -> float:
