@@ -330,7 +330,7 @@ def _compare(few: World, many: World, sizes: Sizes) -> bool:
     tick_ratio = max(_ratio(before, after) for _, before, after in ticks)
     print()
     for label, world in (("few", few), ("many", many)):
-        print(label, world.notes)
+        print(label, world.notes, file=sys.stderr)
     if "--detail" in sys.argv:
         _print_details(many)
     print(f"\nclaim: {claim_ratio:.2f} times (bar {CLAIM_BAR}); tick: {tick_ratio:.2f} times (bar {TICK_BAR})")
