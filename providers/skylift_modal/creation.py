@@ -20,8 +20,6 @@ from skylift_modal.request import ImagePlan, Plan
 if TYPE_CHECKING:
     from skylift_modal.client import Modal
 
-UNKNOWN, ASKED_AGAIN = "Modal does not know yet whether it made the sandbox", "It is asked again by itself"
-
 
 async def start(
     connection: Connection, client: Any, place: Modal, plan: Plan, attempt_id: UUID, departure: Departure
@@ -44,18 +42,24 @@ async def _make(
         await _create(connection, place, app, image, plan)
     except Exception as error:
         if not departure.sandbox_id:
-            _check_refusal(connection, departure, error)
-    try:
-        found = await place.find(client, attempt_id)
-    except Exception as error:  # what is said of this look is not said of the sandbox
-        if not departure.sandbox_id:
-            raise Unreachable(f"{UNKNOWN} ({to_error(error)})", remedy=ASKED_AGAIN) from error
-        found = []
+            await _not_created(connection, client, place, attempt_id, error)
+    found = await _look(client, place, attempt_id)
     if found:
         return found[0]
     if departure.sandbox_id:  # a list that is behind, and a name that is free again: then the answer's own word counts
         return Record(departure.sandbox_id, app.app_id, attempt_id, "")
-    raise Unreachable(UNKNOWN, remedy=ASKED_AGAIN)
+    raise Unreachable("Modal does not know yet whether it made the sandbox.", remedy="It is asked again by itself")
+
+
+async def _look(client: Any, place: Modal, attempt_id: UUID) -> list[Record]:
+    """After the sandbox was asked for. Raises `Unreachable`: what is said of this look is not said of the sandbox."""
+    try:
+        return await place.find(client, attempt_id)
+    except Exception as error:
+        raise Unreachable(
+            f"Modal was asked for the sandbox, and then did not tell of it: {to_error(error)}",
+            remedy="It is asked again by itself",
+        ) from error
 
 
 async def app_id(connection: Connection, place: Modal) -> str | None:
@@ -113,12 +117,13 @@ async def _create(connection: Connection, place: Modal, app: Any, image: Any, pl
     )
 
 
-def _check_refusal(connection: Connection, departure: Departure, error: Exception) -> None:
+async def _not_created(connection: Connection, client: Any, place: Modal, attempt_id: UUID, error: Exception) -> None:
     """Raises what the error means, unless it leaves open whether there is a sandbox: then a look tells."""
     if not isinstance(error, Answered):
-        if departure.sent:
+        meant = to_error(error)
+        if isinstance(meant, Unreachable) and await _look(client, place, attempt_id):
             return
-        raise to_error(error) from error
+        raise meant from error
     if error.status == "ALREADY_EXISTS":  # another's launch of this attempt was quicker
         return
     if error.status == "NOT_FOUND":

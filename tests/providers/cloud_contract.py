@@ -31,6 +31,7 @@ from tests.providers.contract import Harness, ProviderContract, new_launch, wait
 CloudProgram = Literal["hungry", "unpullable"]
 """hungry: takes more memory than it was given. unpullable: accepted, and never starts for want of its image."""
 SECRET = "hunter2-hunter2-hunter2"
+LONG = pytest.mark.long
 
 
 class CloudHarness(Harness):
@@ -85,7 +86,9 @@ class CloudContract(ProviderContract):
         assert harness.starts(launch.attempt_id) == 1
 
     @pytest.mark.parametrize("heard", [True, False], ids=["answered", "answer lost"])
-    @pytest.mark.parametrize("kind", ["throttle", "no_room", "deny"])
+    @pytest.mark.parametrize(
+        "kind", ["no_room", pytest.param("throttle", marks=LONG), pytest.param("deny", marks=LONG)]
+    )
     def test_what_is_refused_after_the_start_is_no_refusal(
         self, harness: CloudHarness, provider: Provider, kind: Any, heard: bool
     ) -> None:
