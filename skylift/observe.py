@@ -18,13 +18,11 @@ from uuid import UUID
 
 from sqlalchemy import Row, func, select, update
 
-from skylift import faults, templates
+from skylift import endings, faults, templates
 from skylift.cleanup import clean_up
 from skylift.healing import relaunch
-from skylift.launching import put_off
 from skylift.looks import Seen, changed_phase, go_on, looked_at, overdue
-from skylift.models.pools import OnInfraLoss, PoolSettings
-from skylift.models.states import State, StateType, make_state
+from skylift.models.pools import PoolSettings
 from skylift.output import forward_output
 from skylift.parts import Parts
 from skylift.provider import Observation, Provider, ProviderError, ReadsEvents
@@ -41,7 +39,6 @@ BATCH = 200
 TAKEN_FOR = timedelta(seconds=10)
 """How long others leave alone what one observer looks at: should it die, they come after that."""
 LAST_LINES = 10
-RELAUNCH_DELAY = 5.0
 
 
 def observe(parts: Parts, *, limit: int = 2000) -> int:
@@ -169,12 +166,7 @@ def _never_launched(tx: Tx, attempt_id: UUID) -> None:
     """Stopped before any call was made: nothing has to be asked."""
     attempt = runs.lock_attempt(tx, attempt_id)
     if attempt and attempt.stop and not attempt.launch_calls:
-        runs.finish(tx, attempt, _stopped(tx, attempt))
-
-
-def _stopped(tx: Tx, attempt: Row[Any]) -> State:
-    """For a run that goes on with nobody's say-so: its pool was deleted under it."""
-    return make_state(StateType.CANCELLED, tx.now, message=attempt.stop_message)
+        runs.finish(tx, attempt, endings.stopped(tx, attempt))
 
 
 def _ask(parts: Parts, provider: Provider, rows: list[Row[Any]]) -> dict[UUID, Observation]:
@@ -225,7 +217,7 @@ def _apply(tx: Tx, seen: Seen, provider: Provider, tail: list[str]) -> bool:
     if observation and observation.phase == "gone" and _may_yet_start(tx, attempt, provider):
         observation = None
     if observation and observation.phase in ("ended", "gone"):
-        _over(tx, attempt, observation, seen.settings, tail)
+        endings.settle(tx, attempt, observation, seen.settings, tail)
         return False
     timeline.add(tx, changed_phase(tx, attempt, observation))
     if not attempt.stop:
@@ -262,76 +254,3 @@ def _stop_now(now: datetime, attempt: Row[Any], provider: Provider, settings: Po
     if hears_us and not provider.stops_softly:
         return bool(now >= attempt.stop_at + timedelta(seconds=settings.cancel_grace))
     return True
-
-
-def _over(tx: Tx, attempt: Row[Any], observation: Observation, settings: PoolSettings, tail: list[str]) -> None:
-    """The provider says that it is over: free the slot, and decide what the run itself did not report."""
-    code = "" if observation.exit_code is None else f" (exit code {observation.exit_code})"
-    ended = "gone" if observation.phase == "gone" else f"ended{code}"
-    words = f"The provider says: {ended}" + (f": {observation.reason}" if observation.reason else "")
-    timeline.note(tx, attempt.flow_run_id, "ended", words, attempt_id=attempt.id, remedy=observation.remedy)
-    run = runs.find(tx, attempt.flow_run_id)
-    if attempt.stop and attempt.stop != attempts.GAVE_UP:
-        runs.finish(tx, attempt, _stopped(tx, attempt))
-        return
-    if observation.fault and not attempt.admitted_at:
-        _never_began(tx, attempt, observation, tail)
-        return
-    without_report = settings.reports and observation.exit_code == 0
-    if not attempt.reports and not attempt.stop and observation.exit_code is not None and not without_report:
-        runs.finish(tx, attempt, _by_exit_code(_note_start(tx, run, observation), observation))
-        return
-    reason = _loss(attempt, observation, tail)
-    before_user_code = attempt.reports and not attempt.admitted_at
-    may_retry = before_user_code or settings.on_infra_loss is OnInfraLoss.RETRY
-    if run and may_retry:
-        delay = RELAUNCH_DELAY * 2**run.infrastructure_retries
-        if runs.launch_again_after_loss(tx, attempt, run, settings, reason, delay):
-            return
-    runs.finish(tx, attempt, make_state(StateType.CRASHED, tx.now, message=reason))
-
-
-def _never_began(tx: Tx, attempt: Row[Any], observation: Observation, tail: list[str]) -> None:
-    """It was accepted, and came to nothing before any code of the run's own."""
-    reason = "\n".join([f"It could not start: {observation.reason or observation.fault}", *tail])
-    message = f"{reason}. {observation.remedy}" if observation.remedy else reason
-    if observation.fault == "capacity" and not attempt.stop:
-        put_off(tx, attempt, message)
-    else:
-        runs.finish(tx, attempt, make_state(StateType.CRASHED, tx.now, message=message))
-
-
-def _note_start(tx: Tx, run: Row[Any] | None, observation: Observation) -> datetime:
-    """A bare command says nothing of itself: when it began and ended is known from its provider. Says when it ended.
-
-    Not while it runs: until its end it may be one that proposes its states after all.
-    """
-    if not run:
-        return tx.now
-    ended: datetime = min(max(observation.ended_at or tx.now, run.state_timestamp), tx.now)
-    if run.state_type == StateType.PENDING and observation.started_at:
-        began = min(max(observation.started_at, run.state_timestamp), ended)
-        runs.enter(tx, run, make_state(StateType.RUNNING, began), note=False)
-    return ended
-
-
-def _by_exit_code(at: datetime, observation: Observation) -> State:
-    """A bare command's own verdict."""
-    if observation.exit_code == 0:
-        return make_state(StateType.COMPLETED, at)
-    code = observation.exit_code or 0
-    how = f"signal {code - 128}" if code > 128 else f"exit code {code}"
-    reason = f": {observation.reason}" if observation.reason else ""
-    return make_state(StateType.FAILED, at, message=f"The command ended with {how}{reason}")
-
-
-def _loss(attempt: Row[Any], observation: Observation, tail: list[str]) -> str:
-    if attempt.stop == attempts.GAVE_UP:
-        reason = str(attempt.stop_message)
-    elif attempt.admitted_at or not attempt.reports:
-        reason = "The infrastructure ended without a report of the run"
-    else:
-        reason = "The infrastructure ended before the run's first word"
-    if observation.reason:
-        reason += f" ({observation.reason})"
-    return "\n".join([reason, *tail])
