@@ -19,6 +19,7 @@ from uuid import UUID
 import pytest
 
 from skylift.api import create_app, sites
+from skylift.cli.lookup import is_id
 from skylift.ids import new_id
 from skylift.parts import Parts
 from skylift.schedule import schedule
@@ -189,19 +190,11 @@ def _keys(value: Any, here: str = "") -> Iterator[str]:
     yield here
     if isinstance(value, dict):
         for key, each in value.items():
-            yield from _keys(each, f"{here}.{'*' if _is_id(key) else key}")
+            yield from _keys(each, f"{here}.{'*' if is_id(key) else key}")
     elif isinstance(value, list):
         yield f"{here}[]"
         for each in value:
             yield from _keys(each, f"{here}[]")
-
-
-def _is_id(key: str) -> bool:
-    try:
-        UUID(key)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_empty(body: Any) -> bool:

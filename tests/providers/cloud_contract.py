@@ -74,14 +74,7 @@ class CloudContract(ProviderContract):
             pytest.skip("a launch makes fewer calls that change something")
         harness.mischief.order(harness.launch_operations[nth], "lose_answer", times=20)
         launch = new_launch(harness.configuration("lines", {}))
-        try:
-            provider.launch(launch)
-        except Unreachable:
-            pass
-        harness.mischief.behave()
-        handle = harness.provider().launch(launch)
-        assert self.observed(harness, provider, launch, "ended").handle == handle
-        assert harness.starts(launch.attempt_id) == 1
+        handle = self._healed(harness, provider, launch)
         assert provider.launch(launch) == handle
         assert harness.starts(launch.attempt_id) == 1
 
@@ -97,15 +90,16 @@ class CloudContract(ProviderContract):
         if not heard:
             harness.mischief.order(starts, "lose_answer")
         harness.mischief.order("*", kind, times=500, behind=starts)
-        launch = new_launch(harness.configuration("lines", {}))
-        try:
-            provider.launch(launch)
-        except Unreachable:
-            pass
+        self._healed(harness, provider, new_launch(harness.configuration("lines", {})))
+
+    def _healed(self, harness: CloudHarness, provider: Provider, launch: Launch) -> str:
+        """Launched while the cloud misbehaves, and again when it does not: it starts once. The handle."""
+        self._launched(provider, launch)
         harness.mischief.behave()
         handle = harness.provider().launch(launch)
         assert self.observed(harness, provider, launch, "ended").handle == handle
         assert harness.starts(launch.attempt_id) == 1
+        return handle
 
     def test_a_slow_dispatcher_and_the_one_that_took_over_start_it_once(
         self, harness: CloudHarness, provider: Provider
