@@ -62,7 +62,7 @@ def main() -> None:
                 rows += _dagster(kind)
             else:
                 rows += _launches(kind, name, PLANS[name])
-                gaps += _hand_over(kind, name, PLANS[name])
+                gaps.append(_hand_over(kind, name, PLANS[name]))
     print_table("From due to RunTask accepted", (*WHO, *LAUNCHES), rows)
     if gaps:
         print_table("One slot, from a run's end to the next one's RunTask", (*WHO, *GAPS), gaps)
@@ -83,8 +83,7 @@ def _measured(
     try:
         found = launches(system, ecs, count, apart=apart, patience=patience)
     except (NotInTimeError, RuntimeError) as error:
-        print(error, file=sys.stderr, flush=True)
-        return (system.name, kind, what, *["not measured"] * (len(LAUNCHES) - 1))
+        return _not_measured(error, LAUNCHES, system.name, kind, what)
     return _row(system.name, kind, what, found, patience)
 
 
@@ -94,17 +93,21 @@ def _dagster(kind: Kind) -> Iterator[tuple[object, ...]]:
         yield _row("dagster", kind, f"{DAGSTER_RUNS} at once", found, PATIENCE["burst"])
 
 
-def _hand_over(kind: Kind, name: str, plan: Plan) -> Iterator[tuple[object, ...]]:
+def _hand_over(kind: Kind, name: str, plan: Plan) -> tuple[object, ...]:
     with _place(plays=True) as (folder, ecs), plan.start(kind, folder, ecs, limit=1) as system:
         try:
             found: HandOver = hand_over(system, ecs, plan.hand_overs, patience=PATIENCE["hand over"])
         except RuntimeError as error:
-            print(error, file=sys.stderr, flush=True)
-            yield (name, kind, plan.hand_overs, *["not measured"] * (len(GAPS) - 1))
-            return
+            return _not_measured(error, GAPS, name, kind, plan.hand_overs)
     row = (name, kind, plan.hand_overs, found.middle * 1000, found.longest * 1000, found.cpu_each)
     _say(row)
-    yield row
+    return row
+
+
+def _not_measured(error: Exception, columns: tuple[str, ...], *first: object) -> tuple[object, ...]:
+    """A row of which only the first columns are known, and why."""
+    print(error, file=sys.stderr, flush=True)
+    return (*first, *["not measured"] * (len(columns) - 1))
 
 
 @contextmanager
