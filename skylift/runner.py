@@ -1045,8 +1045,8 @@ class Runner:
             if status >= 300 or not isinstance(answer, dict):
                 return {"outcome": "not_started", "reason": f"{reason} ({status})"}
             details = answer.get("details") or {}
-            now = (answer.get("state") or {}).get("state_details") or {}
-            if answer.get("status") == "ACCEPT" or now.get("transition_id") == mine["transition_id"]:
+            standing = (answer.get("state") or {}).get("state_details") or {}
+            if answer.get("status") == "ACCEPT" or standing.get("transition_id") == mine["transition_id"]:
                 return None  # refused where only the answer of the first try was lost
             if answer.get("status") != "WAIT":
                 return {

@@ -32,7 +32,7 @@ def candidates(tx: Tx, queue_id: UUID, limit: int, without_deployments: Iterable
     front = waiting.limit(FRONT + limit).subquery()
     is_open = front.c.deployment_id.is_(None) | front.c.deployment_id.not_in(blocked)
     found = tx.all(select(front).where(is_open).order_by(front.c.due_at, front.c.flow_run_id).limit(limit))
-    if len(found) == limit or not tx.all(waiting.offset(FRONT + limit).limit(1)):
+    if len(found) == limit or not tx.one(waiting.offset(FRONT + limit).limit(1)):
         return found
     return _by_deployment(tx, queue_id, limit, blocked)
 

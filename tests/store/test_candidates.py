@@ -86,4 +86,3 @@ def test_what_is_passed_over_costs_nothing(postgres_url: str) -> None:
         assert {each.flow_run_id for each in found} == {each["flow_run_id"] for each in behind}
         read = plans.rows_by_table()["due"]
         assert read < 5 * candidates.FRONT, plans.heaviest()
-        fill(store, [])
