@@ -35,10 +35,15 @@ def opened(page: Page, seen: Seen) -> Callable[..., Seen]:
 
 
 def test_an_error_of_a_script(opened: Callable[..., Seen]) -> None:
-    noted = opened("<script>throw new Error('broken')</script>")
-    assert noted.errors == ["broken"]
+    noted = opened("<script>function deep() { throw new Error('broken') }; deep()</script>")
+    assert [each.partition("\n")[0] for each in noted.errors] == ["Error: broken"]
     with pytest.raises(AssertionError):
         noted.check()
+    noted.known = r"broken\n\s+at elsewhere"
+    with pytest.raises(AssertionError):
+        noted.check()
+    noted.known = r"broken\n\s+at deep"
+    noted.check()
 
 
 def test_a_violation_of_the_policy(opened: Callable[..., Seen]) -> None:

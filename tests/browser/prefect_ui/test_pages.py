@@ -23,7 +23,7 @@ def test_no_page_fails(tab: Tab, paths: dict[str, str], seen: Seen) -> None:
         tab.check()
         refused = [each for each in seen.answers[before:] if each[0] >= 400 and "/api/" in each[1]]
         assert [each for each in refused if not REFUSED.search(each[1])] == [], name
-        assert seen.errors == [], name
+        assert seen.failures() == [], name
 
 
 def test_nothing_is_measured_and_nothing_advertised(tab: Tab, seen: Seen) -> None:
