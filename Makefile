@@ -24,7 +24,7 @@ demo-cloud: setup  ## Push runs into a local cloud: CLOUD=ecs|cloud-run|containe
 	$(BIN)/python -m tests.clouds.demo $(CLOUD)
 
 test: setup  ## Run the tests (under ten minutes on two cores)
-	$(BIN)/python -m pytest -n 2 -m "not long and $(ELSEWHERE)" $(ARGS)
+	$(BIN)/python -m pytest -n 3 -m "not long and $(ELSEWHERE)" $(ARGS)
 
 test-long: setup  ## Run the tests that take minutes: races, kills, load
 	$(BIN)/python -m pytest -n 2 -m "long and $(ELSEWHERE)" $(ARGS)
