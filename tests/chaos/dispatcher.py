@@ -54,7 +54,7 @@ def dispatch_until_told(order: Order) -> None:
     if order.bug:
         bugs.plant(order.bug)
     if order.strike:
-        points.arm(provider, **order.strike)  # type: ignore[arg-type]
+        points.arm(provider, parts.store, **order.strike)  # type: ignore[arg-type]
     strays_at = 0.0
     while not stop:
         with parts.store.reading() as tx:

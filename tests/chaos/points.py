@@ -11,10 +11,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from skylift import dispatch, freezing, healing, launching, observe
 from skylift.provider import Provider
+from skylift.store import Store
 from skylift_process import launcher
 from skylift_process.adapter import ProcessProvider
 from skylift_process.folder import AttemptFolder
@@ -54,9 +56,11 @@ POINTS = [*SEAMS, IN_REQUEST, ANY_TIME]
 IN_TRANSACTION = {"claiming", "freezing", "recording", "taking over", "applying"}
 
 
-def arm(provider: Provider, *, point: str, turn: int = 1, signal: int = signal.SIGKILL, delay: float = 0.0) -> None:
+def arm(
+    provider: Provider, store: Store, *, point: str, turn: int = 1, signal: int = signal.SIGKILL, delay: float = 0.0
+) -> None:
     """Have this process struck when it comes to the point for the `turn`-th time (`delay` seconds on, at any time)."""
-    strike = _counted(turn, signal)
+    strike = _counted(turn, signal, store)
     if point == ANY_TIME:
         threading.Thread(target=_after, args=(delay, strike), daemon=True).start()
     elif point == IN_REQUEST:
@@ -66,16 +70,19 @@ def arm(provider: Provider, *, point: str, turn: int = 1, signal: int = signal.S
         setattr(place, name, _wrap(getattr(place, name), strike, when))
 
 
-def _counted(turn: int, number: int) -> Strike:
+def _counted(turn: int, number: int, store: Store) -> Strike:
     left = [turn]
     lock = threading.Lock()
+    # One that is paused while another of its threads writes would keep all others from writing to the file.
+    moment = store._turn if number == signal.SIGSTOP else nullcontext()
 
     def strike() -> None:
         with lock:
             left[0] -= 1
             if left[0] == 0:
-                # To this very thread: sent to the process, a SIGSTOP may be taken by another one, and this one goes on.
-                signal.pthread_kill(threading.get_ident(), number)
+                with moment:
+                    # To this very thread: sent to the process, a SIGSTOP may be taken by another, and this one goes on.
+                    signal.pthread_kill(threading.get_ident(), number)
 
     return strike
 
