@@ -8,23 +8,23 @@ no others.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, case, func, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from skylift import faults
 from skylift.ids import new_id
 from skylift.models.schedules import Schedule
-from skylift.models.states import StateType, make_state
+from skylift.models.states import State, StateType, make_state
 from skylift.parts import Parts
 from skylift.recurrence import slots_after
-from skylift.store import Tx, due, late, limits, runs
+from skylift.store import Tx, due, late, limits, prepared, runs
 from skylift.store.ranges import from_first
 from skylift.store.tables import deployment_schedules, deployments, schedule_slots
 from skylift.wakeups import Schedule as ScheduleWakeup
@@ -36,7 +36,10 @@ MAX_AHEAD = timedelta(days=100)
 SLACK = timedelta(minutes=15)
 """Made beyond what is needed, so that a busy schedule does not need every tick."""
 SLOTS_PER_TRANSACTION = 500
+"""Each is up to five rows, and Amazon Aurora DSQL changes 3,000 in a transaction."""
 BATCH = 100
+TOGETHER = 25
+"""Schedules of one transaction: more save little, and on SQLite all else waits for it."""
 AGAIN = timedelta(minutes=1)
 """When a schedule that could not be continued is tried again. Its cursor stays: nothing is lost."""
 
@@ -50,8 +53,8 @@ def schedule(parts: Parts, *, limit: int = 1000) -> int:
     done = 0
     while done < limit:
         ids = _waiting(parts, min(BATCH, limit - done))
-        for schedule_id in ids:
-            _continue(parts, schedule_id)
+        for first in range(0, len(ids), TOGETHER):
+            _continue(parts, ids[first : first + TOGETHER])
         done += len(ids)
         if len(ids) < BATCH:
             break
@@ -60,16 +63,22 @@ def schedule(parts: Parts, *, limit: int = 1000) -> int:
     return done
 
 
-def _continue(parts: Parts, schedule_id: UUID) -> None:
+def _continue(parts: Parts, ids: list[UUID]) -> None:
     """One schedule's trouble must not keep the others from being continued. Where the database cannot be reached it is
     nobody's: the tick fails, and the next one finds all of them."""
+    catchup = timedelta(seconds=parts.settings.catchup)
     try:
-        parts.store.transaction(continue_ledger, schedule_id, catchup=timedelta(seconds=parts.settings.catchup))
+        while ids:
+            ids = parts.store.transaction(continue_ledgers, ids, catchup=catchup)
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
-        log.error("Schedule %s could not be continued: %s", schedule_id, faults.told(error))
-        parts.store.transaction(_put_off, schedule_id)
+        if len(ids) > 1:
+            for each in ids:
+                _continue(parts, [each])
+            return
+        log.error("Schedule %s could not be continued: %s", ids[0], faults.told(error))
+        parts.store.transaction(_put_off, ids[0])
 
 
 def _put_off(tx: Tx, schedule_id: UUID) -> None:
@@ -93,58 +102,86 @@ def next_tick(tx: Tx) -> datetime | None:
     return tx.conn.execute(select(func.min(deployment_schedules.c.tick_at))).scalar_one_or_none()
 
 
-def continue_ledger(tx: Tx, schedule_id: UUID, *, catchup: timedelta) -> None:
-    """Write the next slots of one schedule: each as a run, or as skipped with the reason."""
-    row = tx.conn.execute(
+def continue_ledgers(tx: Tx, ids: Sequence[UUID], *, catchup: timedelta) -> list[UUID]:
+    """Write the next slots of these schedules: each as a run, or as skipped with the reason. Those for which this
+    transaction has no room left are returned; the first always has."""
+    rows = _take(tx, ids)
+    owners = prepared.by_id(tx, deployments, (row.deployment_id for row in rows))
+    known = _known_slots(tx, rows)
+    made: list[tuple[dict[str, Any], State]] = []
+    lines: list[dict[str, Any]] = []
+    changes: dict[UUID, dict[str, Any]] = {}
+    left: list[UUID] = []
+    for row in rows:
+        deployment = owners.get(row.deployment_id)
+        if not deployment or deployment.paused or not row.active:
+            changes[row.id] = {"cursor": row.cursor, "tick_at": None}
+            continue
+        room = SLOTS_PER_TRANSACTION - len(lines)
+        if not room:
+            left.append(row.id)
+            continue
+        slots, cursor, tick_at = plan(row, tx.now, known[row.id], room)
+        changes[row.id] = {"cursor": cursor, "tick_at": tick_at}
+        if tick_at:
+            tx.wake(ScheduleWakeup(), tick_at)
+        window = catchup if row.catchup_seconds is None else timedelta(seconds=row.catchup_seconds)
+        for slot in slots:
+            if slot in known[row.id]:
+                continue
+            if slot < tx.now - window:
+                reason = f"Missed by more than the catch-up window of {window.total_seconds():g} s"
+                lines.append(_line(row, slot, None, reason))
+            else:
+                run = _run(row, deployment, slot)
+                made.append((run, _first_state(tx, slot)))
+                lines.append(_line(row, slot, run["id"], None))
+    runs.create_many(tx, made)
+    prepared.add(tx, schedule_slots, *lines)
+    prepared.change_many(tx, deployment_schedules, changes)
+    return left
+
+
+def _take(tx: Tx, ids: Sequence[UUID]) -> list[Row[Any]]:
+    """Those whose time has come, the longest waiting first; another tick was with the others. Nobody else changes them
+    until this transaction is over."""
+    rows = tx.all(
         update(deployment_schedules)
-        .where(deployment_schedules.c.id == schedule_id, deployment_schedules.c.tick_at <= tx.now)
+        .where(deployment_schedules.c.id.in_(ids), deployment_schedules.c.tick_at <= tx.now)
         .values(updated=deployment_schedules.c.updated)
         .returning(*deployment_schedules.c)
-    ).first()
-    if not row:
-        return  # another tick was here
-    deployment = tx.one(select(deployments).where(deployments.c.id == row.deployment_id))
-    if not deployment or deployment.paused or not row.active:
-        tx.run(_update(row).values(tick_at=None))
-        return
-    if row.catchup_seconds is not None:
-        catchup = timedelta(seconds=row.catchup_seconds)
-    known = _known_slots(tx, row)
-    slots, cursor, tick_at = plan(row, tx.now, known)
-    oldest = tx.now - catchup
-    fresh = [slot for slot in slots if slot not in known]
-    _write(tx, row, deployment, [slot for slot in fresh if slot >= oldest])
-    reason = f"Missed by more than the catch-up window of {catchup.total_seconds():g} s"
-    skipped = [_line(row, slot, None, reason) for slot in fresh if slot < oldest]
-    tx.run(insert(schedule_slots), skipped)
-    tx.run(_update(row).values(cursor=cursor, tick_at=tick_at))
-    if tick_at:
-        tx.wake(ScheduleWakeup(), tick_at)
-
-
-def _update(row: Row[Any]) -> Any:
-    return update(deployment_schedules).where(deployment_schedules.c.id == row.id)
-
-
-def _known_slots(tx: Tx, row: Row[Any]) -> set[datetime]:
-    """Slots beyond the cursor, or still to come, that are in the ledger already."""
-    rows = tx.all(
-        select(schedule_slots.c.slot).where(
-            schedule_slots.c.deployment_id == row.deployment_id,
-            schedule_slots.c.identity == row.identity,
-            schedule_slots.c.slot > min(row.cursor, tx.now),
-        )
     )
-    return {each.slot for each in rows}
+    return sorted(rows, key=lambda row: (row.tick_at, row.id))
 
 
-def plan(row: Row[Any], now: datetime, known: set[datetime]) -> tuple[list[datetime], datetime, datetime | None]:
-    """The slots to write, the new cursor, and when to come again (None: the schedule has no more slots)."""
+def _known_slots(tx: Tx, rows: list[Row[Any]]) -> dict[UUID, set[datetime]]:
+    """Slots of each beyond its cursor, or still to come, that are in the ledger already."""
+    table, of = schedule_slots.c, deployment_schedules.c
+    lowest = case((of.cursor < tx.now, of.cursor), else_=tx.now)
+    query = (
+        select(of.id, table.slot)
+        .join_from(
+            deployment_schedules,
+            schedule_slots,
+            (table.deployment_id == of.deployment_id) & (table.identity == of.identity) & (table.slot > lowest),
+        )
+        .where(of.id.in_([row.id for row in rows]))
+    )
+    known: dict[UUID, set[datetime]] = {row.id: set() for row in rows}
+    for each in tx.all(query) if rows else []:
+        known[each.id].add(each.slot)
+    return known
+
+
+def plan(
+    row: Row[Any], now: datetime, known: set[datetime], room: int
+) -> tuple[list[datetime], datetime, datetime | None]:
+    """The slots to write, up to `room`, the new cursor, and when to come again (None: the schedule has no more)."""
     most = min(MAX_RUNS, row.max_scheduled_runs or MAX_RUNS)
     future = sorted(slot for slot in known if slot > now)
     slots: list[datetime] = []
     source = _after(row)
-    for slot in islice(source, SLOTS_PER_TRANSACTION):
+    for slot in islice(source, room):
         if slot > now:
             last = future[-1] if future else now
             enough = len(future) >= MIN_RUNS and last >= now + MIN_AHEAD + SLACK
@@ -152,7 +189,7 @@ def plan(row: Row[Any], now: datetime, known: set[datetime]) -> tuple[list[datet
                 return slots, (slots[-1] if slots else row.cursor), _again(future, slot, now)
             future.append(slot)
         slots.append(slot)
-    if len(slots) == SLOTS_PER_TRANSACTION:
+    if len(slots) == room:
         return slots, slots[-1], now
     return slots, (slots[-1] if slots else row.cursor), None
 
@@ -169,16 +206,7 @@ def _again(future: list[datetime], following: datetime, now: datetime) -> dateti
     return max(soonest, now + timedelta(milliseconds=100))
 
 
-def _write(tx: Tx, row: Row[Any], deployment: Row[Any], slots: list[datetime]) -> None:
-    wanted = [(_run(row, deployment, slot), _first_state(tx, slot)) for slot in slots]
-    if not wanted:
-        return
-    runs.create_many(tx, wanted)
-    lines = [_line(row, slot, run["id"], None) for slot, (run, _) in zip(slots, wanted, strict=True)]
-    tx.run(insert(schedule_slots), lines)
-
-
-def _first_state(tx: Tx, slot: datetime) -> Any:
+def _first_state(tx: Tx, slot: datetime) -> State:
     return make_state(StateType.SCHEDULED, tx.now, scheduled_time=slot, message="Flow run scheduled")
 
 

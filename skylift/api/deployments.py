@@ -29,7 +29,7 @@ from skylift.models.flows import (
 from skylift.models.pools import WorkQueue
 from skylift.models.runs import DeploymentRunCreate, FlowRun
 from skylift.parts import Parts
-from skylift.schedule import continue_ledger
+from skylift.schedule import continue_ledgers
 from skylift.store import Tx, deployments, pools
 
 router = Router(prefix="/deployments", tags=["Deployments"])
@@ -131,8 +131,9 @@ def schedule_runs(parts: PartsDep, deployment_id: UUID, body: Annotated[Schedule
                 "Runs are made from now on: for slots of the past create runs with their own scheduled times",
                 field="start_time",
             )
-        for schedule_id in deployments.let_tick(tx, deployment_id):
-            continue_ledger(tx, schedule_id, catchup=timedelta(seconds=parts.settings.catchup))
+        ids = deployments.let_tick(tx, deployment_id)
+        while ids:
+            ids = continue_ledgers(tx, ids, catchup=timedelta(seconds=parts.settings.catchup))
 
     parts.store.transaction(work)
 

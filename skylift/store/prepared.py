@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -65,6 +65,16 @@ def change(tx: Tx, table: Table, row_id: UUID, values: dict[str, Any]) -> bool:
     """Change columns of the row with this id; False where there is none."""
     given = {f"new_{name}": value for name, value in values.items()}
     return tx.run(_update(table, tuple(values)), {"of_id": row_id, **given}) == 1
+
+
+def change_many(tx: Tx, table: Table, changes: Mapping[UUID, Mapping[str, Any]]) -> None:
+    """Change columns of the rows with these ids, of each the same ones."""
+    rows = [
+        {"of_id": row_id, **{f"new_{name}": value for name, value in values.items()}}
+        for row_id, values in changes.items()
+    ]
+    if rows:
+        tx.run(_update(table, tuple(next(iter(changes.values())))), rows)
 
 
 def lock(tx: Tx, table: Table, row_id: UUID) -> Row[Any] | None:

@@ -55,7 +55,7 @@ def test_a_tick_against_a_change_of_its_deployment(place: Installation, change: 
     def tick() -> None:
         rows = place.rows(deployment_schedules)
         for row in rows:
-            place.store.transaction(schedule.continue_ledger, row.id, catchup=timedelta(hours=1))
+            place.store.transaction(schedule.continue_ledgers, [row.id], catchup=timedelta(hours=1))
 
     def check(_results: list[Any]) -> None:
         if change == "parameters":

@@ -142,7 +142,7 @@ def test_a_database_that_is_away_for_a_moment_puts_no_schedule_off(
         def is_cut_off(*_: Any, **__: Any) -> None:
             raise OperationalError("SELECT", {}, Exception("server closed the connection unexpectedly"))
 
-        patch.setattr(schedule, "continue_ledger", is_cut_off)
+        patch.setattr(schedule, "continue_ledgers", is_cut_off)
         with pytest.raises(OperationalError):
             schedule.schedule(place.parts)
     assert {row.id: row.tick_at for row in place.rows(deployment_schedules)} == before
@@ -235,3 +235,57 @@ def test_a_rule_that_ends_is_not_asked_again(place: Installation) -> None:
     assert len(slots(place)) == 2
     (row,) = place.rows(deployment_schedules)
     assert row.tick_at is None
+
+
+def test_what_one_transaction_has_no_room_for_is_left_to_the_next(place: Installation) -> None:
+    place.pool()
+    for number in range(12):
+        deploy(place, {"schedule": {"interval": 1.0}}, name=f"each-second-{number}")
+    ids = [row.id for row in place.rows(deployment_schedules)]
+    left = place.store.transaction(schedule.continue_ledgers, ids, catchup=timedelta(hours=1))
+    assert len(left) == 7
+    assert len(slots(place)) == len(place.rows(flow_runs)) == 500
+    assert schedule.schedule(place.parts) == 8, "the last one that had room does not know yet that it is done"
+    assert len(slots(place)) == len(place.rows(flow_runs)) == 1200
+
+
+def test_together_they_get_what_each_gets_alone(place: Installation) -> None:
+    place.pool()
+    strict = {**HOURLY, "catchup_seconds": 0, "slug": "strict"}
+    every: list[dict[str, Any]] = [{"schedule": {"interval": 600.0}}, HOURLY, strict]
+    alone, *others = [deploy(place, *every, name=f"d-{number}").id for number in range(5)]
+    off = deploy(place, *every, name="off").id
+    place.store.transaction(deployments.update_deployment, off, DeploymentUpdate(paused=True))
+
+    def ledgers() -> dict[Any, set[tuple[str, datetime, bool]]]:
+        found: dict[Any, set[tuple[str, datetime, bool]]] = {}
+        for row in place.rows(schedule_slots):
+            found.setdefault(row.deployment_id, set()).add((row.identity, row.slot, bool(row.flow_run_id)))
+        return found
+
+    for seconds in (0, 1800, 7 * 3600):
+        place.clock.advance(seconds)
+        for row in place.rows(deployment_schedules):
+            if row.deployment_id == alone:
+                place.store.transaction(schedule.continue_ledgers, [row.id], catchup=timedelta(hours=1))
+        schedule.schedule(place.parts)
+        found = ledgers()
+        assert set(found) == {alone, *others}
+        assert all(found[each] == found[alone] for each in others)
+    assert {made for _, _, made in found[alone]} == {True, False}
+
+
+def test_the_trouble_of_one_keeps_no_other_from_being_continued(place: Installation) -> None:
+    place.pool()
+    for number in range(6):
+        deploy(place, HOURLY, name=f"d-{number}")
+    broken = place.rows(deployment_schedules)[2]
+    with place.store.engine.begin() as conn:
+        change = deployment_schedules.update().where(deployment_schedules.c.id == broken.id)
+        conn.execute(change.values(schedule={"cron": "at noon", "timezone": "UTC"}))
+    schedule.schedule(place.parts)
+    assert {row.deployment_id for row in place.rows(schedule_slots)} == {
+        row.deployment_id for row in place.rows(deployment_schedules) if row.id != broken.id
+    }
+    (row,) = [row for row in place.rows(deployment_schedules) if row.id == broken.id]
+    assert (row.cursor, row.tick_at) == (broken.cursor, START + schedule.AGAIN)
