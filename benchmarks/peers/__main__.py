@@ -68,12 +68,14 @@ def main() -> None:
         print_table("One slot, from a run's end to the next one's RunTask", (*WHO, *GAPS), gaps)
 
 
-def _launches(kind: Kind, name: str, plan: Plan) -> Iterator[tuple[object, ...]]:
-    with _place(plays=False) as (folder, ecs), plan.start(kind, folder, ecs) as system:
-        for count in plan.bursts:
-            yield _measured(system, ecs, kind, f"{count:,} at once", count, 0, PATIENCE["burst"])
-        what = f"one every {APART * 1000:.0f} ms"
-        yield _measured(system, ecs, kind, what, plan.steady, APART, PATIENCE["steady"])
+def _launches(kind: Kind, name: str, plan: Plan) -> list[tuple[object, ...]]:
+    asked = [(f"{count:,} at once", count, 0.0, PATIENCE["burst"]) for count in plan.bursts]
+    asked.append((f"one every {APART * 1000:.0f} ms", plan.steady, APART, PATIENCE["steady"]))
+    try:
+        with _place(plays=False) as (folder, ecs), plan.start(kind, folder, ecs) as system:
+            return [_measured(system, ecs, kind, *each) for each in asked]
+    except RuntimeError as error:  # it did not even start
+        return [_not_measured(error, LAUNCHES, name, kind, what) for what, *_ in asked]
 
 
 def _measured(
@@ -94,11 +96,11 @@ def _dagster(kind: Kind) -> Iterator[tuple[object, ...]]:
 
 
 def _hand_over(kind: Kind, name: str, plan: Plan) -> tuple[object, ...]:
-    with _place(plays=True) as (folder, ecs), plan.start(kind, folder, ecs, limit=1) as system:
-        try:
+    try:
+        with _place(plays=True) as (folder, ecs), plan.start(kind, folder, ecs, limit=1) as system:
             found: HandOver = hand_over(system, ecs, plan.hand_overs, patience=PATIENCE["hand over"])
-        except RuntimeError as error:
-            return _not_measured(error, GAPS, name, kind, plan.hand_overs)
+    except RuntimeError as error:
+        return _not_measured(error, GAPS, name, kind, plan.hand_overs)
     row = (name, kind, plan.hand_overs, found.middle * 1000, found.longest * 1000, found.cpu_each)
     _say(row)
     return row
