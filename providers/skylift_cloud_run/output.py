@@ -97,15 +97,18 @@ def since(observer: Observer, watched: Watched, offset: int, settle: float) -> t
 
 def _read(client: Client, project: str, execution: Execution, begun: datetime, offset: int) -> tuple[list[Entry], bool]:
     """A page of entries from the last millisecond that is known on, and whether it was cut off; one that is cut off
-    has entries of more than one millisecond."""
+    has at least one new line before its last millisecond, so that whoever reads on gets on."""
     most = PAGE
     since = begun + timedelta(milliseconds=max(0, offset - 1))
     wanted = f"{_of([execution.name])} AND ({STREAMS} OR {SYSTEM}) AND timestamp>={_quoted(since)}"
     while True:
         found = client.read_log(project, wanted, most, newest_first=False)
         is_cut = len(found) == most
-        if not is_cut or _moment(found[-1], begun) > max(offset, _moment(found[0], begun)):
-            return found, is_cut
+        if not is_cut:
+            return found, False
+        last = _moment(found[-1], begun)
+        if any(offset <= _moment(each, begun) < last for each in found if each[1].endswith(PRINTED)):
+            return found, True
         most *= 10
 
 

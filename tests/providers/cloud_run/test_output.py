@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.clouds.google import LocalGoogle
 from tests.clouds.google_errors import ApiError
 from tests.clouds.google_logging import parse
 from tests.providers.cloud_run.support import PROJECT, configuration, job_body, new_provider, until
-from tests.providers.contract import new_launch, watch
+from tests.providers.contract import new_launch, wait_for, watch
 
 COUNT = "for i in $(seq 1 {n}); do echo line $i; done"
 
@@ -133,3 +134,20 @@ def test_reads_are_counted_by_project() -> None:
     reads = output.Reads()
     assert [reads.take(PROJECT) for _ in range(output.READS + 1)] == [True] * output.READS + [False]
     assert reads.take("another")
+
+
+def test_a_page_full_of_what_is_known_is_not_the_end(cloud: LocalGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last millisecond that was read is read again: here it fills the page but for one later line."""
+    monkeypatch.setattr(output, "PAGE", 40)
+    provider, launch = new_provider(), new_launch(configuration(["true"], {}))
+    watched = watch(launch, provider.launch(launch))
+    until(provider, watched, "ended")
+    (container,) = [each for each in cloud.containers.all.values() if str(launch.attempt_id) in each.env.values()]
+    at = container.started_at
+    assert at
+    container.lines[:] = [(at, f"early {n}") for n in range(38)]
+    first, offset = provider.output_since(watched, 0)
+    assert len(first) == 38
+    container.lines += [(at + timedelta(milliseconds=40 + n), f"late {n}") for n in range(3)]
+    wait_for(lambda: datetime.now(UTC), lambda now: now > container.lines[-1][0], 5)
+    assert [line for _, line in provider.output_since(watched, offset)[0]] == ["late 0", "late 1", "late 2"]
