@@ -17,6 +17,8 @@ PROBE = 10
 MARGIN, AHEAD = 2.5, 12.0
 """How much longer making them may take than the first ones say; and seconds from then to the first due time, more than
 any of the systems looks ahead."""
+MOST_AHEAD = 300.0
+"""Seconds in which all runs of a measurement have to be made."""
 FAR = timedelta(hours=2)
 SETTLE = 1.0
 """Seconds after the last launch within which it is written down, too."""
@@ -63,6 +65,8 @@ def launches(system: System, ecs: Endpoint, count: int, *, apart: float, patienc
     began = time.monotonic()
     system.create_runs([datetime.now(UTC) + FAR] * PROBE)
     needed = (time.monotonic() - began) / PROBE * count * MARGIN + AHEAD
+    if needed > MOST_AHEAD:
+        raise NotInTimeError(f"{system.name}: making {count} runs would take {needed:.0f} s")
     first = datetime.now(UTC) + timedelta(seconds=needed)
     due = [first + timedelta(seconds=i * apart) for i in range(count)]
     due_at = dict(zip(system.create_runs(due), (each.timestamp() for each in due), strict=True))
