@@ -9,12 +9,14 @@ from tests.browser.console.place import Place
 
 FOCUSED = """() => {
     const at = document.activeElement;
+    if (at === document.body) return "";  // nothing has the focus: the text would be all of the page's
     return (at.textContent || "") + (at.labels?.[0]?.textContent || "");
 }"""
 
 
 def _tab_to(page: Page, text: str, *, most: int = 60) -> None:
     """Moves the focus forward until it is on what says this, and checks that the focus is seen."""
+    expect(page.get_by_text(text).first).to_be_visible()
     for _ in range(most):
         page.keyboard.press("Tab")
         found = page.evaluate(FOCUSED)
