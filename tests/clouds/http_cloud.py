@@ -123,5 +123,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
+    def server_activate(self) -> None:
+        super().server_activate()
+        # A connection may be gone before `accept`, which then waited for the next one, and `shutdown` with it.
+        self.socket.settimeout(1.0)
+
     def handle_error(self, *_: object) -> None:
         """Clients that are killed mid-request are part of the tests."""
