@@ -63,18 +63,19 @@ def add(tx: Tx, table: Table, *rows: dict[str, Any]) -> None:
 
 def change(tx: Tx, table: Table, row_id: UUID, values: dict[str, Any]) -> bool:
     """Change columns of the row with this id; False where there is none."""
-    given = {f"new_{name}": value for name, value in values.items()}
-    return tx.run(_update(table, tuple(values)), {"of_id": row_id, **given}) == 1
+    return tx.run(_update(table, tuple(values)), _given(row_id, values)) == 1
 
 
 def change_many(tx: Tx, table: Table, changes: Mapping[UUID, Mapping[str, Any]]) -> None:
     """Change columns of the rows with these ids, of each the same ones."""
-    rows = [
-        {"of_id": row_id, **{f"new_{name}": value for name, value in values.items()}}
-        for row_id, values in changes.items()
-    ]
-    if rows:
-        tx.run(_update(table, tuple(next(iter(changes.values())))), rows)
+    if changes:
+        names = tuple(next(iter(changes.values())))
+        tx.run(_update(table, names), [_given(row_id, values) for row_id, values in changes.items()])
+
+
+def _given(row_id: UUID, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What `_update` asks for."""
+    return {"of_id": row_id, **{f"new_{name}": value for name, value in values.items()}}
 
 
 def lock(tx: Tx, table: Table, row_id: UUID) -> Row[Any] | None:
